@@ -1,0 +1,171 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the lab boots, made from Debian packages: the hypervisor, the kernel as
+# plain ELF, one root for dom0 and one for the domUs. All of it lands in
+# $images, together with packages.txt, the list of the packages it came from.
+# Nothing is installed on the host.
+
+# The kernel's release: the one that the installed linux-headers-amd64 stands
+# for, because the stages are built against those headers.
+kernel_release() {
+	dpkg-query -W -f '${Depends}\n' linux-headers-amd64 2>/dev/null |
+		sed -n 's/.*linux-headers-\([0-9][^ ,]*\).*/\1/p'
+}
+
+# The lines of a list in guest/ without comments: first word, then the rest.
+list() {
+	sed 's/#.*//; /^[[:space:]]*$/d' "$lab_dir/guest/$1"
+}
+
+# Everything that decides what an image holds, but for the packages' versions:
+# those are looked up once, when the image is made, and recorded.
+image_key() {
+	{
+		kernel_release
+		cat "$lab_dir/parts/image.sh" "$lab_dir"/guest/* "$build/ssh-key.pub"
+	} | sha256sum | cut -c 1-16
+}
+
+# The key that the lab's ssh client logs in with. It belongs to this checkout.
+make_ssh_key() {
+	[ -s "$build/ssh-key.pub" ] && return
+	rm -f "$build/ssh-key"
+	ssh-keygen -q -t ed25519 -N '' -C lab -f "$build/ssh-key" ||
+		die "ssh-keygen could not write $build/ssh-key"
+}
+
+# make_image: see that $images exists and is what this checkout asks for.
+make_image() {
+	make_ssh_key
+	images=$build/images/$(image_key)
+	[ -e "$images/id" ] && return
+	need_space 1500
+	making=$build/making
+	rm -rf "$making"
+	mkdir -p "$making/image"
+	fetch_packages
+	say "making the hypervisor, the kernel and the two roots ready to boot"
+	PATH=$PATH:/sbin depmod -b "$making/debian" "$release" &&
+		unpack_kernel || die "the kernel in $making could not be unpacked"
+	for role in dom0 domU; do
+		make_root "$role" || die "the root of $role could not be made"
+	done
+	(cd "$making/image" && sha256sum -- * >"$making/id" && mv "$making/id" id) || die_disk
+	rm -rf "$build/images"
+	mkdir -p "$build/images"
+	mv "$making/image" "$images"
+	rm -rf "$making"
+}
+
+fetch_packages() {
+	release=$(kernel_release)
+	packages=$(list packages | cut -f 1 | paste -sd ,),linux-image-$release
+	say "fetching and unpacking the Debian packages of the lab (about 120 MB), without installing them"
+	# Sources and trust come from Debian's own defaults (and LAB_MIRROR).
+	# shellcheck disable=SC2016 # $1 is for the hook's shell
+	mmdebstrap --quiet --mode=chrootless --variant=extract \
+		--include="$packages" \
+		--dpkgopt='path-exclude=/usr/share/*' \
+		--dpkgopt='path-exclude=/usr/lib/python3*' \
+		--extract-hook='cd "$1/var/cache/apt/archives" && ls *.deb > ../../../../packages.txt' \
+		bookworm "$making/debian" ${LAB_MIRROR:+"$LAB_MIRROR"} \
+		>"$making/mmdebstrap.log" 2>&1 || fetch_failed
+	sed -n 's/%3a/:/; s/^\([^_]*\)_\(.*\)_\([^_]*\)\.deb$/\1 \2 \3/p' \
+		"$making/debian/packages.txt" | sort >"$making/image/packages.txt"
+}
+
+fetch_failed() {
+	tail -n 5 "$making/mmdebstrap.log" >&2
+	if grep -q "Unable to locate package linux-image-$release" "$making/mmdebstrap.log"; then
+		die "Debian no longer has the kernel $release that your linux-headers-amd64 is for." \
+			"Bring the headers up to date: sudo apt-get update && sudo apt-get install linux-headers-amd64"
+	fi
+	die "the packages could not be fetched and unpacked (see above)." \
+		"With the network (or the disk) back, the same command goes on." \
+		"For a mirror of your own: LAB_MIRROR=http://... "
+}
+
+# Under emulation a kernel takes 11 s to unpack itself, so it is unpacked here.
+# Linux's boot protocol (Documentation/x86/boot.rst) says where in a bzImage
+# the compressed ELF file is: setup_sects, payload_offset, payload_length.
+unpack_kernel() {
+	bzimage=$making/debian/boot/vmlinuz-$release
+	start=$((($(number "$bzimage" 0x1f1 1) + 1) * 512 + $(number "$bzimage" 0x248 4)))
+	# The payload ends with its unpacked size, four bytes that are not xz's.
+	length=$(($(number "$bzimage" 0x24c 4) - 4))
+	tail -c +$((start + 1)) "$bzimage" | head -c "$length" |
+		xz -dc >"$making/image/vmlinux" &&
+		gunzip -c "$making/debian/boot/xen-4.17-amd64.gz" >"$making/image/xen"
+}
+
+# number FILE OFFSET BYTES: the little-endian number at that place.
+number() {
+	od -A n -t "u$3" -j "$(($2))" -N "$3" "$1" | tr -d ' '
+}
+
+# make_root ROLE: the root file system of dom0 or of the domUs, as the initramfs
+# that the kernel unpacks. Not compressed: unpacking costs the guest time.
+make_root() {
+	root=$making/$1
+	mkdir -p "$root" && cd "$root" || return 1
+	mkdir -p bin sbin usr/bin usr/sbin proc sys dev run/xen tmp var/log/xen/console \
+		var/lib/xen var/run var/lock etc/xen/scripts lab root/.ssh lib64 usr/lib lib
+	copy_programs "$1" && copy_modules "$1" && copy_settings && pack_root "$1"
+}
+
+copy_programs() {
+	debian=$making/debian
+	# What the package libc-bin would have set up.
+	printf '%s\n' /lib/x86_64-linux-gnu /usr/lib/x86_64-linux-gnu >"$debian/etc/ld.so.conf"
+	# shellcheck disable=SC2046 # one word a program
+	PATH=/usr/bin:/bin lddtree -R "$debian" --copy-to-tree "$root" \
+		$(list programs | awk -v role="$1" '$1 == "both" || $1 == role { print $2 }') \
+		2>"$making/lddtree.log" || return 1
+	[ ! -s "$making/lddtree.log" ] || { cat "$making/lddtree.log" >&2; return 1; }
+	mkdir -p lib64
+	ln -sf /lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 lib64/
+	for program in usr/lib/xen-4.17/bin/*; do
+		[ ! -e "$program" ] || ln -s "/$program" usr/sbin/
+	done
+	cp "$debian/bin/busybox" bin/
+	for applet in $("$debian/bin/busybox" --list-full); do
+		[ -e "$applet" ] || ln -s /bin/busybox "$applet"
+	done
+	ln -s /bin/busybox init
+}
+
+copy_modules() {
+	modules=$(list modules | awk -v role="$1" '$1 == "both" || $1 == role { $1 = ""; print }')
+	mkdir -p "lib/modules/$release"
+	cp "$debian/lib/modules/$release"/modules.builtin* "$debian/lib/modules/$release/modules.order" "lib/modules/$release/"
+	# shellcheck disable=SC2086 # one word a module
+	PATH=$PATH:/sbin modprobe -d "$debian" -S "$release" -a --show-depends $modules |
+		sed -n 's/^insmod //p' | sort -u |
+		while read -r ko _; do
+			path=${ko#"$debian"/}
+			mkdir -p "${path%/*}" && cp "$ko" "$path" || exit 1
+		done || return 1
+	PATH=$PATH:/sbin depmod -b . "$release"
+}
+
+copy_settings() {
+	cp "$lab_dir"/guest/up* lab/
+	cp "$lab_dir/guest/inittab" etc/
+	cp "$lab_dir/guest/vif-lab" etc/xen/scripts/
+	cp "$debian/etc/xen/xl.conf" etc/xen/
+	cp "$build/ssh-key.pub" root/.ssh/authorized_keys
+	chmod 700 root root/.ssh
+	chmod 600 root/.ssh/authorized_keys
+	echo 'root:*:0:0:root:/root:/bin/sh' >etc/passwd
+	echo 'root:x:0:' >etc/group
+	echo /bin/sh >etc/shells
+	echo 'export PATH=/usr/sbin:/usr/bin:/sbin:/bin' >etc/profile
+}
+
+# Owners and times are set, so that the same packages give the same file.
+pack_root() {
+	find . -exec touch -hd @0 {} + &&
+		find . -print0 | LC_ALL=C sort -z |
+		cpio --quiet --null -o -H newc -R 0:0 --reproducible >"$making/image/$1.cpio"
+}

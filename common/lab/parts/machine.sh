@@ -1,0 +1,212 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The machine: one QEMU in which Xen, dom0 and the domUs run. It is started
+# cold once, then from a snapshot. Everything about a running lab is in $run:
+#
+#   pid monitor qemu.log        the QEMU process
+#   dom0.console domU.console   what Xen and dom0, and all domUs, print
+#   ports                       domain name, ssh port on the loopback address
+#   ready                       there when all domains answer; holds the
+#                               snapshot key, so an older lab can be told
+
+DOM0_MIB=512
+DOMU_MIB=160		# 128 for the guest, the rest for Xen's own tables
+STALL=120		# give up when a console is silent for so many seconds
+
+# -- which QEMU ------------------------------------------------------------
+
+# The CPU model. Without KVM: dom0 crashes with SMAP; with xsave, QEMU's
+# emulation corrupts SSE registers once two domains are busy (common/tests has
+# the proof that this model does not); erms and fsrm make the kernel copy with
+# "rep movsb", which is emulated a byte at a time.
+tcg_cpu=max,-smap,-xsave,-erms,-fsrm
+
+# choose_accelerator: sets accel and cpu. KVM is used only if Xen's own banner
+# comes out of a machine that it runs: /dev/kvm may be there and not work.
+choose_accelerator() {
+	accel=tcg cpu=$tcg_cpu
+	why="no /dev/kvm that can be used"
+	[ -r /dev/kvm ] && [ -w /dev/kvm ] || return 0
+	tried=$build/kvm.$(cat /proc/sys/kernel/random/boot_id)
+	if [ ! -e "$tried" ]; then
+		rm -f "$build"/kvm.*
+		if kvm_boots_xen; then echo yes; else echo no; fi >"$tried"
+	fi
+	why="/dev/kvm is there, but Xen did not start on it"
+	[ "$(cat "$tried")" = no ] || {
+		accel=kvm cpu=host
+		why="Xen's banner came out of a test start"
+	}
+}
+
+kvm_boots_xen() {
+	banner=$build/kvm-test
+	: >"$banner"
+	timeout 10 qemu-system-x86_64 -accel kvm -cpu host -m 256 -display none \
+		-nodefaults -no-reboot -serial file:"$banner" \
+		-kernel "$images/xen" -append "console=com1 noreboot" >/dev/null 2>&1 &
+	tester=$!
+	works=1
+	while kill -0 $tester 2>/dev/null; do
+		! grep -q 'Xen version' "$banner" || { works=0; break; }
+		sleep 0.1
+	done
+	kill $tester 2>/dev/null
+	wait $tester 2>/dev/null
+	rm -f "$banner"
+	return $works
+}
+
+# machine DOMUS EXTRA...: starts QEMU in the background. All files are named
+# relative to $run, where QEMU stays: its comma syntax and the length of a
+# socket's path would otherwise limit where a checkout may be.
+machine() {
+	domus=$1
+	shift
+	forwards=hostfwd=tcp:127.0.0.1:0-10.0.2.15:22
+	i=1
+	while [ "$i" -le "$domus" ]; do
+		forwards=$forwards,hostfwd=tcp:127.0.0.1:0-10.0.2.$((100 + i)):22
+		i=$((i + 1))
+	done
+	ln -sfn "$images" "$run/images"
+	(cd "$run" && exec setsid qemu-system-x86_64 -name "$LAB_NAME" -pidfile pid \
+		-accel "$accel" -cpu "$cpu" -smp 1 -m $((DOM0_MIB + DOMU_MIB * domus + 128)) \
+		-nodefaults -display none -vga none -no-reboot \
+		-serial file:dom0.console -serial file:domU.console \
+		-monitor unix:monitor,server=on,wait=off \
+		-netdev user,id=net0,restrict=on,$forwards \
+		-device virtio-net-pci,netdev=net0,romfile= \
+		-drive file=images/vmlinux,if=virtio,format=raw,readonly=on \
+		-drive file=images/domU.cpio,if=virtio,format=raw,readonly=on \
+		"$@" 9>&- >qemu.log 2>&1 </dev/null) &
+	qemu=$!
+	until [ -s "$run/pid" ] && read_ports; do
+		kill -0 $qemu 2>/dev/null || die "QEMU did not start: $(tail -n 3 "$run/qemu.log")"
+		sleep 0.05
+	done
+}
+
+# -- talking to it ---------------------------------------------------------
+
+# monitor COMMAND...: each to QEMU's monitor; prints what it answers.
+monitor() {
+	(cd "$run" && printf '%s\n' "$@" | socat -t 120 - UNIX-CONNECT:monitor 2>/dev/null |
+		tr -d '\r' | sed 's/^(qemu).*\x1b\[K//; s/^(qemu) *//')
+}
+
+machine_pid() {
+	[ -s "$run/pid" ] && cat "$run/pid"
+}
+
+# A pid file may outlive its process, and the number may be somebody else's by
+# now: the process must be a QEMU that has this directory's monitor open.
+machine_alive() {
+	pid=$(machine_pid) && kill -0 "$pid" 2>/dev/null &&
+		tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "^qemu-system-x86_64 -name $LAB_NAME "
+}
+
+machine_kill() {
+	if machine_alive; then
+		kill -KILL "$pid" 2>/dev/null
+		until ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+	fi
+	rm -rf "$run"
+}
+
+read_ports() {
+	monitor 'info usernet' | awk '
+		$1 ~ /^TCP\[HOST_FORWARD\]/ {
+			n = $5; sub(/.*\./, "", n)
+			print (n == 15 ? "dom0" : "domU" n - 100), $4
+		}' >"$run/ports"
+	[ -s "$run/ports" ]
+}
+
+# -- starting --------------------------------------------------------------
+
+snapshot_key() {
+	{
+		cat "$images/id" "$lab_dir/parts/machine.sh"
+		qemu-system-x86_64 --version
+		echo "$accel" "$cpu" "$1"
+	} | sha256sum | cut -c 1-16
+}
+
+# cold_boot DOMUS: returns when every domain has said that it is ready.
+cold_boot() {
+	say "booting Xen, dom0 and $(domus "$1") (once; later starts restore a snapshot)"
+	cmdline="console=hvc0 quiet lab_name=dom0 lab_address=10.0.2.15 lab_domus=$1"
+	machine "$1" -kernel images/xen \
+		-append "console=com1 com1=115200 dom0_mem=${DOM0_MIB}M,max:${DOM0_MIB}M gnttab_max_frames=256 loglvl=info guest_loglvl=warning" \
+		-initrd "images/vmlinux $cmdline cryptomgr.notests pmtmr=0,images/dom0.cpio"
+	await "Xen's banner" dom0.console 'Xen version'
+	await "dom0 to be ready" dom0.console 'lab: dom0 is ready'
+	i=1
+	while [ "$i" -le "$1" ]; do
+		await "domU$i to be ready" domU.console "lab: domU$i is ready"
+		i=$((i + 1))
+	done
+}
+
+# await WHAT CONSOLE TEXT: until TEXT is in the console. The limit is set on
+# progress: a loaded host is slow, but something that works keeps printing.
+await() {
+	began=$(now) size=0 changed=$began
+	until grep -q "$3" "$run/$2" 2>/dev/null; do
+		machine_alive || console_die "QEMU ended while the lab waited for $1" "$2"
+		seen=$(cat "$run"/*.console | wc -c)
+		[ "$seen" = "$size" ] || { size=$seen changed=$(now); }
+		[ $(($(now) - changed)) -lt $STALL ] ||
+			console_die "no console printed anything for $STALL s while the lab waited for $1" "$2"
+		progress "waiting for $1"
+		sleep 0.1
+	done
+	progress_end
+}
+
+console_die() {
+	say "the last lines of $2:"
+	tail -n 15 "$run/$2" | tr -d '\r' | sed 's/^/    /' >&2
+	[ ! -s "$run/qemu.log" ] || sed 's/^/    QEMU: /' "$run/qemu.log" >&2
+	die "$1"
+}
+
+# snapshot_save FILE: QEMU's whole state, compressed. The machine goes on.
+snapshot_save() {
+	say "keeping a snapshot, so that the next start takes seconds"
+	mkdir -p "${1%/*}" || return
+	(cd "$run" && ln -sfn "${1%/*}" snapshots)
+	name=${1##*/}
+	monitor stop 'migrate_set_parameter max-bandwidth 0' \
+		"migrate -d \"exec:zstd -q -1 -c > snapshots/$name.new\"" >/dev/null
+	began=$(now)
+	while monitor 'info migrate' >"$run/migrate.log"; grep -Eq 'status: (setup|active|device)' "$run/migrate.log"; do
+		[ $(($(now) - began)) -lt $STALL ] || break
+		progress "writing the snapshot"
+		sleep 0.1
+	done
+	if grep -q 'status: completed' "$run/migrate.log" && zstd -q -t "$1.new" 2>/dev/null; then
+		mv "$1.new" "$1"
+	else
+		rm -f "$1.new"
+		say "the snapshot could not be written (disk full?): $(sed -n 's/^Migration status: //p' "$run/migrate.log")"
+		say "the lab works without it, but the next start will boot again"
+	fi
+	monitor cont >/dev/null
+}
+
+# restore DOMUS FILE: 0 if the machine runs again from the snapshot.
+restore() {
+	zstd -q -t "$2" 2>/dev/null || { say "the snapshot is damaged: it is removed"; return 1; }
+	(cd "$run" && ln -sfn "${2%/*}" snapshots)
+	machine "$1" -incoming "exec:zstd -q -dc snapshots/${2##*/}"
+	began=$(now)
+	until monitor 'info status' | grep -q 'VM status: paused$'; do
+		machine_alive || { say "QEMU refused the snapshot: $(tail -n 1 "$run/qemu.log")"; return 1; }
+		[ $(($(now) - began)) -lt $STALL ] || { say "QEMU did not load the snapshot in $STALL s"; return 1; }
+		sleep 0.05
+	done
+	monitor cont >/dev/null
+}
