@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Backend of mydevice: the half that serves a guest, from dom0 or from a driver
+ * domain.
+ *
+ * From probe to remove the functions stand in the order of a device's life: its
+ * nodes appear, it makes its offer, both ends connect, the connection ends.
+ * mydevice.h is what the two ends agree on.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/device.h>
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <xen/xen.h>
+#include <xen/xenbus.h>
+
+#include "mydevice.h"
+
+/**
+ * struct mydeviceback_info - one device, from probe to remove
+ * @dev: the device on the XenBus
+ * @version: the protocol version of this connection, 0 when there is none
+ */
+struct mydeviceback_info {
+	struct xenbus_device *dev;
+	unsigned int version;
+};
+
+/* Writes what this end can do, then invites the frontend with InitWait. */
+static int mydeviceback_offer(struct mydeviceback_info *info)
+{
+	struct xenbus_device *dev = info->dev;
+	int err;
+
+	err = xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_VERSIONS, "%s",
+			    MYDEVICE_VERSIONS);
+	if (err) {
+		xenbus_dev_fatal(dev, err, "writing the offer to %s", dev->nodename);
+		return err;
+	}
+	xenbus_switch_state(dev, XenbusStateInitWait);
+	return 0;
+}
+
+/*
+ * The XenStore nodes of a device of ours appeared, or the driver was bound to
+ * it again through sysfs.
+ */
+static int mydeviceback_probe(struct xenbus_device *dev,
+			      const struct xenbus_device_id *id)
+{
+	struct mydeviceback_info *info;
+	int err;
+
+	dev_info(&dev->dev, "Probe called. We are good to go.\n");
+
+	info = kzalloc(sizeof(*info), GFP_KERNEL);
+	if (!info)
+		return -ENOMEM;
+	info->dev = dev;
+	dev_set_drvdata(&dev->dev, info);
+	err = mydeviceback_offer(info);
+	if (err)
+		goto fail;
+	return 0;
+
+fail:
+	kfree(info);
+	return err;
+}
+
+/*
+ * Reads a number that the frontend published. It may have written anything:
+ * what is not a decimal number, and nothing else, is refused.
+ */
+static int mydeviceback_read(struct mydeviceback_info *info, const char *node,
+			     unsigned int *value)
+{
+	struct xenbus_device *dev = info->dev;
+	char *text;
+	int err;
+
+	text = xenbus_read(XBT_NIL, dev->otherend, node, NULL);
+	if (IS_ERR(text)) {
+		xenbus_dev_fatal(dev, PTR_ERR(text), "reading %s/%s",
+				 dev->otherend, node);
+		return PTR_ERR(text);
+	}
+	err = kstrtouint(text, 10, value);
+	kfree(text);
+	if (err)
+		xenbus_dev_fatal(dev, err, "%s/%s is not a number in range",
+				 dev->otherend, node);
+	return err;
+}
+
+/* Reads and checks what the frontend chose for this connection. */
+static int mydeviceback_negotiate(struct mydeviceback_info *info)
+{
+	struct xenbus_device *dev = info->dev;
+	int err;
+
+	err = mydeviceback_read(info, MYDEVICE_NODE_VERSION, &info->version);
+	if (err)
+		return err;
+	if (info->version < 1 || info->version > MYDEVICE_VERSION) {
+		xenbus_dev_fatal(dev, -EPROTO, "the frontend wants version %u",
+				 info->version);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+/* Releases all that belongs to a connection, however much of it there is. */
+static void mydeviceback_disconnect(struct mydeviceback_info *info)
+{
+	info->version = 0;
+}
+
+/* The frontend has published: read, check, and take what it offers. */
+static int mydeviceback_connect(struct mydeviceback_info *info)
+{
+	int err;
+
+	err = mydeviceback_negotiate(info);
+	if (err)
+		goto fail;
+	xenbus_switch_state(info->dev, XenbusStateConnected);
+	dev_info(&info->dev->dev, "Connected, protocol version %u.\n", info->version);
+	return 0;
+
+fail:
+	mydeviceback_disconnect(info);
+	return err;
+}
+
+/* The frontend is closing or closed: release, and say the same. */
+static void mydeviceback_close(struct mydeviceback_info *info,
+			       enum xenbus_state state)
+{
+	mydeviceback_disconnect(info);
+	if (info->dev->state == state)
+		return;
+	xenbus_switch_state(info->dev, state);
+	dev_info(&info->dev->dev, "%s.\n", xenbus_strstate(state));
+}
+
+/*
+ * The frontend changed its state. Like every XenBus callback this runs in the
+ * one thread that all devices of this domain share, so it may sleep, but does
+ * not wait for the other end. The frontend is not trusted: it may say anything
+ * at any time, and states may be missed, for only the latest one is seen.
+ */
+static void mydeviceback_otherend_changed(struct xenbus_device *dev,
+					  enum xenbus_state frontend_state)
+{
+	struct mydeviceback_info *info = dev_get_drvdata(&dev->dev);
+	bool gone = false;
+
+	dev_dbg(&dev->dev, "the frontend is %s\n", xenbus_strstate(frontend_state));
+
+	switch (frontend_state) {
+	case XenbusStateInitialising:
+		if (dev->state == XenbusStateInitWait)
+			break;		/* it has not seen our offer yet */
+		mydeviceback_disconnect(info);	/* from a frontend that was restarted */
+		mydeviceback_offer(info);
+		break;
+
+	case XenbusStateInitialised:
+		if (dev->state == XenbusStateInitWait)
+			mydeviceback_connect(info);
+		break;
+
+	case XenbusStateConnected:	/* ours came first; else it is left over */
+	case XenbusStateInitWait:
+	case XenbusStateReconfiguring:
+	case XenbusStateReconfigured:
+		break;
+
+	case XenbusStateClosing:
+		mydeviceback_close(info, XenbusStateClosing);
+		break;
+
+	case XenbusStateClosed:
+		if (!xenbus_dev_is_online(dev))
+			gone = true;	/* the toolstack is taking it away */
+		if (dev->state == XenbusStateInitWait && !gone)
+			break;		/* it will follow when it sees our state */
+		mydeviceback_close(info, XenbusStateClosed);
+		break;
+
+	case XenbusStateUnknown:	/* its directory is gone */
+		gone = true;
+		break;
+	}
+	if (gone)
+		device_unregister(&dev->dev);	/* which calls our remove */
+}
+
+/*
+ * The nodes are gone, or the driver is unbound. XenBus has stopped the watch on
+ * the frontend's state, and says Closed for us afterwards.
+ */
+static void mydeviceback_remove(struct xenbus_device *dev)
+{
+	struct mydeviceback_info *info = dev_get_drvdata(&dev->dev);
+
+	mydeviceback_disconnect(info);
+	kfree(info);
+	dev_info(&dev->dev, "Goodbye.\n");
+}
+
+static const struct xenbus_device_id mydeviceback_ids[] = {
+	{ "mydevice" },
+	{ "" }
+};
+
+static struct xenbus_driver mydeviceback_driver = {
+	.name = KBUILD_MODNAME,
+	.ids = mydeviceback_ids,
+	.probe = mydeviceback_probe,
+	.remove = mydeviceback_remove,
+	.otherend_changed = mydeviceback_otherend_changed,
+};
+
+static int __init mydeviceback_init(void)
+{
+	int err;
+
+	if (!xen_domain()) {
+		pr_err("this is not a Xen domain\n");
+		return -ENODEV;
+	}
+	pr_info("Hello World!\n");
+	err = xenbus_register_backend(&mydeviceback_driver);
+	return err;
+}
+module_init(mydeviceback_init);
+
+static void __exit mydeviceback_exit(void)
+{
+	xenbus_unregister_driver(&mydeviceback_driver);
+	pr_info("Goodbye World!\n");
+}
+module_exit(mydeviceback_exit);
+
+MODULE_DESCRIPTION("Backend of mydevice, a virtual device for Xen guests");
+MODULE_LICENSE("GPL");
+MODULE_ALIAS("xen-backend:mydevice");

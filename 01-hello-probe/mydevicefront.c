@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Frontend of mydevice: the half that lives in the guest.
+ *
+ * From probe to remove the functions stand in the order of a device's life: its
+ * nodes appear, the backend offers, both ends connect, the connection ends.
+ * mydevice.h is what the two ends agree on.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/device.h>
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <xen/xen.h>
+#include <xen/xenbus.h>
+
+#include "mydevice.h"
+
+/**
+ * struct mydevicefront_info - one device, from probe to remove
+ * @dev: the device on the XenBus
+ * @version: the protocol version of this connection, 0 when there is none
+ */
+struct mydevicefront_info {
+	struct xenbus_device *dev;
+	unsigned int version;
+};
+
+/*
+ * The XenStore nodes of a device of ours appeared, or the driver was bound to
+ * it again through sysfs. There is nothing to do yet but to say that this end
+ * is new: the backend's offer comes with its state InitWait.
+ */
+static int mydevicefront_probe(struct xenbus_device *dev,
+			       const struct xenbus_device_id *id)
+{
+	struct mydevicefront_info *info;
+
+	dev_info(&dev->dev, "Probe called. We are good to go.\n");
+
+	info = kzalloc(sizeof(*info), GFP_KERNEL);
+	if (!info)
+		return -ENOMEM;
+	info->dev = dev;
+	dev_set_drvdata(&dev->dev, info);
+	xenbus_switch_state(dev, XenbusStateInitialising);
+	return 0;
+}
+
+/* Picks the highest version that both ends speak from "1,2,3"; 0 if none. */
+static unsigned int mydevicefront_pick_version(char *versions)
+{
+	unsigned int version, best = 0;
+	char *word;
+
+	while ((word = strsep(&versions, ",")))
+		if (!kstrtouint(word, 10, &version) && version <= MYDEVICE_VERSION)
+			best = max(best, version);
+	return best;
+}
+
+/* Reads the backend's offer and decides what this connection will be like. */
+static int mydevicefront_negotiate(struct mydevicefront_info *info)
+{
+	struct xenbus_device *dev = info->dev;
+	char *versions;
+
+	versions = xenbus_read(XBT_NIL, dev->otherend, MYDEVICE_NODE_VERSIONS, NULL);
+	if (IS_ERR(versions)) {
+		xenbus_dev_fatal(dev, PTR_ERR(versions), "reading %s/%s",
+				 dev->otherend, MYDEVICE_NODE_VERSIONS);
+		return PTR_ERR(versions);
+	}
+	info->version = mydevicefront_pick_version(versions);
+	kfree(versions);
+	if (!info->version) {
+		xenbus_dev_fatal(dev, -EPROTO, "the backend speaks no version up to %d",
+				 MYDEVICE_VERSION);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+/*
+ * Writes this end's nodes. All in one transaction: the backend sees all of
+ * them or none.
+ */
+static int mydevicefront_write_nodes(struct mydevicefront_info *info,
+				     struct xenbus_transaction xbt)
+{
+	const char *dir = info->dev->nodename;
+	int err;
+
+	err = xenbus_printf(xbt, dir, MYDEVICE_NODE_VERSION, "%u", info->version);
+	return err;
+}
+
+static int mydevicefront_publish(struct mydevicefront_info *info)
+{
+	struct xenbus_device *dev = info->dev;
+	struct xenbus_transaction xbt;
+	int err, end;
+
+	do {
+		err = xenbus_transaction_start(&xbt);
+		if (err)
+			break;
+		err = mydevicefront_write_nodes(info, xbt);
+		end = xenbus_transaction_end(xbt, err != 0);
+		if (!err)
+			err = end;
+	} while (err == -EAGAIN);	/* somebody else wrote there meanwhile */
+	if (err)
+		xenbus_dev_fatal(dev, err, "publishing in %s", dev->nodename);
+	return err;
+}
+
+/* Releases all that belongs to a connection, however much of it there is. */
+static void mydevicefront_disconnect(struct mydevicefront_info *info)
+{
+	info->version = 0;
+}
+
+/* The backend made its offer: prepare everything, then publish it. */
+static int mydevicefront_connect(struct mydevicefront_info *info)
+{
+	int err;
+
+	err = mydevicefront_negotiate(info);
+	if (err)
+		goto fail;
+	err = mydevicefront_publish(info);
+	if (err)
+		goto fail;
+	xenbus_switch_state(info->dev, XenbusStateInitialised);
+	return 0;
+
+fail:
+	mydevicefront_disconnect(info);
+	return err;
+}
+
+/* Both ends are ready. */
+static void mydevicefront_go_live(struct mydevicefront_info *info)
+{
+	xenbus_switch_state(info->dev, XenbusStateConnected);
+	dev_info(&info->dev->dev, "Connected, protocol version %u.\n", info->version);
+}
+
+/* The connection ends: stop the users, release, and only then say Closed. */
+static void mydevicefront_close(struct mydevicefront_info *info)
+{
+	mydevicefront_disconnect(info);
+	xenbus_switch_state(info->dev, XenbusStateClosed);
+	dev_info(&info->dev->dev, "Closed.\n");
+}
+
+/*
+ * The backend changed its state. Like every XenBus callback this runs in the
+ * one thread that all devices of this domain share, so it may sleep, but does
+ * not wait for the other end. The backend is not trusted: it may say anything
+ * at any time, and states may be missed, for only the latest one is seen.
+ */
+static void mydevicefront_otherend_changed(struct xenbus_device *dev,
+					   enum xenbus_state backend_state)
+{
+	struct mydevicefront_info *info = dev_get_drvdata(&dev->dev);
+
+	dev_dbg(&dev->dev, "the backend is %s\n", xenbus_strstate(backend_state));
+
+	switch (backend_state) {
+	case XenbusStateInitialising:
+	case XenbusStateInitialised:
+	case XenbusStateReconfiguring:
+	case XenbusStateReconfigured:
+		break;
+
+	case XenbusStateInitWait:
+		if (dev->state == XenbusStateInitialised ||
+		    dev->state == XenbusStateClosing)
+			break;		/* it has not seen our state yet */
+		mydevicefront_disconnect(info);	/* from a backend that was restarted */
+		mydevicefront_connect(info);
+		break;
+
+	case XenbusStateConnected:
+		if (dev->state == XenbusStateInitialised)
+			mydevicefront_go_live(info);
+		break;
+
+	case XenbusStateClosed:
+	case XenbusStateUnknown:		/* its directory is gone */
+		if (dev->state == XenbusStateInitialising)
+			break;		/* it will follow when it sees our state */
+		fallthrough;
+	case XenbusStateClosing:
+		if (dev->state != XenbusStateClosed)
+			mydevicefront_close(info);
+		break;
+	}
+}
+
+/*
+ * The nodes are gone, or the driver is unbound. XenBus has stopped the watch on
+ * the backend's state, and says Closed for us afterwards.
+ */
+static void mydevicefront_remove(struct xenbus_device *dev)
+{
+	struct mydevicefront_info *info = dev_get_drvdata(&dev->dev);
+
+	mydevicefront_disconnect(info);
+	kfree(info);
+	dev_info(&dev->dev, "Goodbye.\n");
+}
+
+static const struct xenbus_device_id mydevicefront_ids[] = {
+	{ "mydevice" },
+	{ "" }
+};
+
+static struct xenbus_driver mydevicefront_driver = {
+	.name = KBUILD_MODNAME,
+	.ids = mydevicefront_ids,
+	.probe = mydevicefront_probe,
+	.remove = mydevicefront_remove,
+	.otherend_changed = mydevicefront_otherend_changed,
+	.not_essential = true,	/* a guest boots without it */
+};
+
+static int __init mydevicefront_init(void)
+{
+	int err;
+
+	if (!xen_domain()) {
+		pr_err("this is not a Xen domain\n");
+		return -ENODEV;
+	}
+	pr_info("Hello World!\n");
+	err = xenbus_register_frontend(&mydevicefront_driver);
+	return err;
+}
+module_init(mydevicefront_init);
+
+static void __exit mydevicefront_exit(void)
+{
+	xenbus_unregister_driver(&mydevicefront_driver);
+	pr_info("Goodbye World!\n");
+}
+module_exit(mydevicefront_exit);
+
+MODULE_DESCRIPTION("Frontend of mydevice, a virtual device for Xen guests");
+MODULE_LICENSE("GPL");
+MODULE_ALIAS("xen:mydevice");

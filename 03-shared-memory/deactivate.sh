@@ -1,0 +1,78 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# deactivate.sh - make a mydevice go away, as a toolstack does.
+#
+# The toolstack asks the backend: it writes online=0 and the state Closing into
+# the backend's directory, waits until both ends have let go, and removes the
+# nodes. An end that is not there, or does not answer, is not waited for long.
+
+usage="usage: deactivate.sh [--device N] [--backend DOMID] DOMID"
+
+die() {
+	echo "deactivate.sh: $1" >&2
+	exit 1
+}
+
+# Is this a plain number? (01 would be another node than 1.)
+number() {
+	case $1 in
+	'' | *[!0-9]* | 0?*) return 1 ;;
+	esac
+}
+
+device=0
+backend=0
+domid=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--device) device=${2-} && shift $(($# > 1)) ;;
+	--backend) backend=${2-} && shift $(($# > 1)) ;;
+	-h | --help) echo "$usage" && exit 0 ;;
+	-*) die "there is no option $1; $usage" ;;
+	*) [ -z "$domid" ] || die "one domain at a time: $domid or $1; $usage"; domid=$1 ;;
+	esac
+	shift
+done
+number "$domid" || die "the domain's number is missing or wrong: '$domid' (xl list shows it); $usage"
+number "$device" || die "the device's number is wrong: '$device'; $usage"
+number "$backend" || die "the backend domain's number is wrong: '$backend'; $usage"
+
+for tool in xenstore-exists xenstore-read xenstore-write xenstore-rm; do
+	command -v $tool >/dev/null || die "$tool is missing: install the package xenstore-utils"
+done
+xenstore-exists /local/domain/0 2>/dev/null || die "XenStore cannot be read: this needs root, in dom0 of a Xen host"
+grep -qs control_d /proc/xen/capabilities || die "only dom0 may remove devices, and this is not dom0"
+
+front=/local/domain/$domid/device/mydevice/$device
+back=/local/domain/$backend/backend/mydevice/$domid/$device
+
+xenstore-exists "$front" || xenstore-exists "$back" ||
+	die "there is no device $device of domain $domid with a backend in domain $backend"
+
+# Has the backend let go? 6 is Closed; a backend that has gone altogether
+# has let go, too.
+closed() {
+	state=$(xenstore-read "$back/state" 2>/dev/null) || return 0
+	[ "$state" = 6 ]
+}
+
+# The guest may be gone: then nobody will answer, and there is nothing to wait
+# for. XenStore keeps a backend's directory when its guest is destroyed.
+if xenstore-exists "$back" && xenstore-exists "/local/domain/$domid"; then
+	xenstore-write "$back/online" 0 "$back/state" 5 || die "XenStore refused the request to $back"
+	tries=50
+	until closed; do
+		tries=$((tries - 1))
+		if [ $tries -eq 0 ]; then
+			echo "deactivate.sh: no answer for 10 s (is a driver loaded at both ends?): removed by force" >&2
+			break
+		fi
+		sleep 0.2
+	done
+fi
+
+# -t also removes the directories above that have become empty.
+for dir in "$front" "$back"; do
+	! xenstore-exists "$dir" || xenstore-rm -t "$dir" || die "XenStore refused to remove $dir"
+done

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * mydevice: what its frontend and its backend agree on.
+ *
+ * A mydevice has two ends. The frontend is a module in a guest (a domU), the
+ * backend a module in dom0 or in another guest. Each has a directory in
+ * XenStore, made by whoever activates the device:
+ *
+ *   frontend  /local/domain/DOMID/device/mydevice/N
+ *   backend   /local/domain/BACKEND-DOMID/backend/mydevice/DOMID/N
+ *
+ * The activation gives both directories the nodes that every XenBus device has
+ * (backend, backend-id, frontend, frontend-id, online, state). Each end then
+ * writes to its own directory and reads the other's:
+ *
+ * Backend, before it goes to InitWait:
+ *
+ *   versions             The protocol versions it speaks, as decimal numbers
+ *                        with commas between them, for example "1".
+ *   max-ring-page-order  The largest ring that it maps, 0 to 8: a ring has
+ *                        2^order pages of 4 KiB.
+ *
+ * Frontend, in one transaction before it goes to Initialised:
+ *
+ *   version              The one it chose: the highest that both ends speak.
+ *   event-channel        The port, in the frontend's domain, of the event
+ *                        channel by which each end notifies the other.
+ *   ring-ref             The grant reference of the index page.
+ *   out-ring-page-order  Order of the ring from the frontend to the backend.
+ *   in-ring-page-order   Order of the ring from the backend to the frontend.
+ *
+ * A node that is not listed is ignored.
+ *
+ * The handshake. Each end writes no state but its own:
+ *
+ *   frontend                              backend
+ *   Initialising: waits                   writes its offer    -> InitWait
+ *   sees InitWait: publishes
+ *                     -> Initialised
+ *                                         sees Initialised: reads, checks
+ *                                                             -> Connected
+ *   sees Connected    -> Connected
+ *
+ * The end. Either end goes to Closing, or to Closed at once when its driver
+ * leaves. The frontend stops its users, then says Closed; the backend releases
+ * what it holds, then says Closed. A backend whose node "online" is 1 stays and
+ * waits for another connection; one that is not online goes away.
+ *
+ * Reconnecting. The end that was probed anew opens: a frontend with
+ * Initialising, a backend with InitWait. The end that stayed follows: a backend
+ * that sees Initialising offers again and goes to InitWait, a frontend that
+ * sees InitWait publishes again.
+ *
+ * Events. A notification says "look", never what to look for. Several may
+ * arrive as one, and when the backend binds its end of the channel one event
+ * arrives there that nobody sent.
+ *
+ * Shared memory. A stream of bytes in each direction, each in a ring of pages
+ * that the frontend grants, and one index page, struct mydevice_index. Indices
+ * count bytes, are never reduced, and wrap at 2^32; a byte's place in the ring
+ * is its index modulo the ring's size.
+ *
+ * Each end writes one half of the index page and only reads the other. What
+ * it reads there is a claim: it reads once, checks against the last claim that
+ * it accepted, and uses what it checked (XSA-39, XSA-155). A producer may
+ * move forward into free space, a consumer up to what was produced; an end
+ * that claims anything else is broken, and its peer uses the connection no more.
+ *
+ * Notifications go only to an end that asked. Each end names the index at which
+ * it wants to be woken; the other notifies when its own index passes that.
+ * Between publishing an index and reading the peer's wish, and between
+ * publishing a wish and reading the peer's index, there is a full barrier:
+ * whichever comes second sees the first, so no wake-up is lost.
+ */
+#ifndef MYDEVICE_H
+#define MYDEVICE_H
+
+#include <linux/types.h>
+
+/* The highest protocol version this code speaks, and the list of all. */
+#define MYDEVICE_VERSION	1
+#define MYDEVICE_VERSIONS	"1"
+
+/* Names of the nodes. */
+#define MYDEVICE_NODE_VERSIONS		"versions"
+#define MYDEVICE_NODE_VERSION		"version"
+#define MYDEVICE_NODE_EVENT_CHANNEL	"event-channel"
+#define MYDEVICE_NODE_MAX_ORDER		"max-ring-page-order"
+#define MYDEVICE_NODE_RING_REF		"ring-ref"
+#define MYDEVICE_NODE_OUT_ORDER		"out-ring-page-order"
+#define MYDEVICE_NODE_IN_ORDER		"in-ring-page-order"
+
+/* The size of a granted page, whatever the size of the kernel's own. */
+#define MYDEVICE_PAGE_SIZE	4096u
+
+/* The largest ring: 2^8 pages, 1 MiB. */
+#define MYDEVICE_MAX_ORDER	8
+#define MYDEVICE_MAX_PAGES	256u
+
+/**
+ * struct mydevice_end - the half of the index page that one end writes
+ * @prod: index of the next byte it will put into its outgoing ring
+ * @cons: index of the next byte it will take from its incoming ring
+ * @prod_event: as a consumer: notify me when your @prod reaches this
+ * @cons_event: as a producer: notify me when your @cons reaches this
+ * @reserved: zero; makes the half a cache line, so that the two ends do not
+ *	write to the same one
+ */
+struct mydevice_end {
+	__u32 prod;
+	__u32 cons;
+	__u32 prod_event;
+	__u32 cons_event;
+	__u32 reserved[12];
+};
+
+/**
+ * struct mydevice_index - the index page
+ * @frontend: written by the frontend alone
+ * @backend: written by the backend alone
+ * @nr_out_refs: pages of the ring from the frontend to the backend
+ * @nr_in_refs: pages of the ring from the backend to the frontend
+ * @refs: their grant references, those of the outgoing ring first
+ *
+ * The frontend fills the counts and the references before Initialised; the
+ * backend reads them once, when it connects. The rest is zero at that time.
+ */
+struct mydevice_index {
+	struct mydevice_end frontend;
+	struct mydevice_end backend;
+	__u32 nr_out_refs;
+	__u32 nr_in_refs;
+	__u32 refs[2 * MYDEVICE_MAX_PAGES];
+};
+
+/*
+ * A ring is made of pieces that are contiguous in memory: 64 KiB, or all of a
+ * smaller ring. One call of xenbus_map_ring_valloc() maps no more than that.
+ */
+#define MYDEVICE_PIECE_PAGES	16u
+#define MYDEVICE_PIECE_SIZE	(MYDEVICE_PIECE_PAGES * MYDEVICE_PAGE_SIZE)
+#define MYDEVICE_MAX_PIECES	(MYDEVICE_MAX_PAGES / MYDEVICE_PIECE_PAGES)
+
+/**
+ * struct mydevice_ring - one direction, as one end keeps it in private memory
+ * @piece: where the ring's pieces are
+ * @pages: how many pages it has, a power of two
+ * @prod: the producer's index: the own one, or the last that was accepted
+ * @cons: the consumer's index: the own one, or the last that was accepted
+ */
+struct mydevice_ring {
+	void *piece[MYDEVICE_MAX_PIECES];
+	__u32 pages;
+	__u32 prod;
+	__u32 cons;
+};
+
+/** mydevice_size() - the ring's size in bytes */
+static inline __u32 mydevice_size(const struct mydevice_ring *ring)
+{
+	return ring->pages * MYDEVICE_PAGE_SIZE;
+}
+
+/** mydevice_used() - bytes that were produced and not yet consumed */
+static inline __u32 mydevice_used(const struct mydevice_ring *ring)
+{
+	return ring->prod - ring->cons;
+}
+
+/** mydevice_free() - bytes that can be produced now */
+static inline __u32 mydevice_free(const struct mydevice_ring *ring)
+{
+	return mydevice_size(ring) - mydevice_used(ring);
+}
+
+/**
+ * mydevice_accept_prod() - check and take over the peer's producer index
+ * @ring: the incoming ring
+ * @prod: what the peer claims; the caller has read it once
+ *
+ * Return: false if the peer lies, that is, if it went backwards or beyond what
+ * the ring can hold; the ring is unchanged then.
+ */
+static inline bool mydevice_accept_prod(struct mydevice_ring *ring, __u32 prod)
+{
+	if ((__u32)(prod - ring->prod) > mydevice_free(ring))
+		return false;
+	ring->prod = prod;
+	return true;
+}
+
+/**
+ * mydevice_accept_cons() - check and take over the peer's consumer index
+ * @ring: the outgoing ring
+ * @cons: what the peer claims; the caller has read it once
+ *
+ * Return: false if the peer lies, that is, if it went backwards or beyond what
+ * was produced; the ring is unchanged then.
+ */
+static inline bool mydevice_accept_cons(struct mydevice_ring *ring, __u32 cons)
+{
+	if ((__u32)(cons - ring->cons) > mydevice_used(ring))
+		return false;
+	ring->cons = cons;
+	return true;
+}
+
+/**
+ * mydevice_passed() - did a move reach the index at which the peer waits?
+ * @event: the index that the peer asked for; any value is safe
+ * @before: own index before the move
+ * @after: own index after the move
+ *
+ * Return: true if @event is one of the indices @before + 1 to @after.
+ */
+static inline bool mydevice_passed(__u32 event, __u32 before, __u32 after)
+{
+	return (__u32)(after - event) < (__u32)(after - before);
+}
+
+/**
+ * mydevice_space_event() - where a producer that has no space wants to be woken
+ * @ring: the outgoing ring
+ *
+ * When half of the ring is free: to wake a writer for every byte that was read
+ * would cost an event each.
+ *
+ * Return: the consumer index to ask for.
+ */
+static inline __u32 mydevice_space_event(const struct mydevice_ring *ring)
+{
+	return ring->prod - mydevice_size(ring) / 2;
+}
+
+/**
+ * mydevice_at() - the memory at an index
+ * @ring: the ring
+ * @index: a byte's index
+ * @len: bytes wanted; returns how many of them follow each other there
+ *
+ * Return: the address of the first byte.
+ */
+static inline void *mydevice_at(const struct mydevice_ring *ring, __u32 index,
+				__u32 *len)
+{
+	__u32 at = index & (mydevice_size(ring) - 1);
+	__u32 in_piece = at % MYDEVICE_PIECE_SIZE;
+	__u32 left = mydevice_size(ring) - at;
+
+	if (left > MYDEVICE_PIECE_SIZE - in_piece)
+		left = MYDEVICE_PIECE_SIZE - in_piece;
+	if (*len > left)
+		*len = left;
+	return (char *)ring->piece[at / MYDEVICE_PIECE_SIZE] + in_piece;
+}
+
+#endif /* MYDEVICE_H */

@@ -1,0 +1,1125 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Backend of mydevice: the half that serves a guest, from dom0 or from a driver
+ * domain.
+ *
+ * From probe to remove the functions stand in the order of a device's life: its
+ * nodes appear, it makes its offer, both ends connect, the connection ends.
+ * mydevice.h is what the two ends agree on.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/idr.h>
+#include <linux/interrupt.h>
+#include <linux/kernel.h>
+#include <linux/kref.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+#include <linux/uio.h>
+#include <linux/wait.h>
+#include <xen/events.h>
+#include <xen/xen.h>
+#include <xen/xenbus.h>
+
+#include "mydevice.h"
+
+/* Enough for every device of every guest. */
+#define MYDEVICEBACK_MINORS	4096
+
+static unsigned int max_ring_page_order = MYDEVICE_MAX_ORDER;
+module_param(max_ring_page_order, uint, 0644);
+MODULE_PARM_DESC(max_ring_page_order,
+		 "the largest ring that is mapped, 0 (4 KiB) to 8 (1 MiB); default 8");
+
+static dev_t mydeviceback_first;
+static DEFINE_IDA(mydeviceback_minors);
+static struct class mydeviceback_class = { .name = KBUILD_MODNAME };
+
+/**
+ * struct mydeviceback_stream - the byte stream of one connection
+ * @users: the connection itself and every open file
+ * @info: the device; not to be used once @closed is set
+ * @read_lock: one reader at a time; guards @rx
+ * @write_lock: one writer at a time; guards @tx
+ * @closed: the connection has ended; set with both locks held
+ * @broken: the frontend lied; set once, by whoever noticed
+ * @index: the index page, mapped while the connection lasts
+ * @mine: the half of @index that this end writes
+ * @theirs: the half of @index that the frontend writes
+ * @rx: the ring from the frontend; at the end, copies of what is unread
+ * @tx: the ring to the frontend
+ * @seen_prod: the frontend's producer index at the last interrupt
+ * @seen_cons: the frontend's consumer index at the last interrupt
+ * @readers: sleep here for bytes
+ * @writers: sleep here for space
+ * @reader_wakeups: changes whenever a reader has reason to look again
+ * @writer_wakeups: changes whenever a writer has reason to look again
+ *
+ * It outlives the connection for as long as files are open on it: what the
+ * frontend sent before it closed can still be read.
+ */
+struct mydeviceback_stream {
+	struct kref users;
+	struct mydeviceback_info *info;
+	struct mutex read_lock;		/* rx */
+	struct mutex write_lock;	/* tx */
+	bool closed;
+	bool broken;
+	struct mydevice_index *index;
+	struct mydevice_end *mine;
+	struct mydevice_end *theirs;
+	struct mydevice_ring rx;
+	struct mydevice_ring tx;
+	u32 seen_prod;
+	u32 seen_cons;
+	wait_queue_head_t readers;
+	wait_queue_head_t writers;
+	atomic_t reader_wakeups;
+	atomic_t writer_wakeups;
+};
+
+/**
+ * struct mydeviceback_node - the device node, /dev/mydeviceDOMID.N
+ * @dev: its place in the device model; frees the node when the last user is gone
+ * @cdev: its file operations
+ * @lock: guards @stream
+ * @stream: what a file is opened on; NULL when there is no connection
+ */
+struct mydeviceback_node {
+	struct device dev;
+	struct cdev cdev;
+	struct mutex lock;	/* stream */
+	struct mydeviceback_stream *stream;
+};
+
+/**
+ * struct mydeviceback_info - one device, from probe to remove
+ * @dev: the device on the XenBus
+ * @version: the protocol version of this connection, 0 when there is none
+ * @lock: serialises connecting and disconnecting with the sysfs attributes;
+ *	the interrupt handler does not take it
+ * @irq: what the event channel is bound to, 0 when there is none
+ * @answer: answer each event with one of our own
+ * @events_sent: notifications to the frontend
+ * @events_received: interrupts
+ * @stream: the stream of this connection, NULL when there is none
+ * @node: the device node
+ * @broken: the frontend broke the protocol: follow it no more
+ */
+struct mydeviceback_info {
+	struct xenbus_device *dev;
+	unsigned int version;
+	struct mutex lock;	/* irq, and what the state goes with */
+	int irq;
+	bool answer;
+	atomic_t events_sent;
+	atomic_t events_received;
+	struct mydeviceback_stream *stream;
+	struct mydeviceback_node *node;
+	bool broken;
+};
+
+/* Notifies the frontend. The caller knows that the irq is bound. */
+static void mydeviceback_notify(struct mydeviceback_info *info)
+{
+	atomic_inc(&info->events_sent);
+	notify_remote_via_irq(info->irq);
+}
+
+/* What makes a round trip of a notification: an event for each event. */
+static void mydeviceback_answer(struct mydeviceback_info *info, int irq)
+{
+	if (!READ_ONCE(info->answer))
+		return;
+	atomic_inc(&info->events_sent);
+	notify_remote_via_irq(irq);
+}
+
+static void mydeviceback_stream_wake(struct mydeviceback_stream *stream)
+{
+	atomic_inc(&stream->reader_wakeups);
+	atomic_inc(&stream->writer_wakeups);
+	wake_up_all(&stream->readers);
+	wake_up_all(&stream->writers);
+}
+
+/*
+ * Wakes whom the frontend's new indices concern. They are only compared here,
+ * with what they were at the last interrupt, not used; so nothing is checked.
+ * Returns false if nothing changed: an event that had no reason.
+ */
+static bool mydeviceback_stream_event(struct mydeviceback_stream *stream)
+{
+	u32 prod = READ_ONCE(stream->theirs->prod);
+	u32 cons = READ_ONCE(stream->theirs->cons);
+	bool readable = prod != stream->seen_prod;
+	bool writable = cons != stream->seen_cons;
+
+	stream->seen_prod = prod;
+	stream->seen_cons = cons;
+	if (readable) {
+		atomic_inc(&stream->reader_wakeups);
+		wake_up_interruptible(&stream->readers);
+	}
+	if (writable) {
+		atomic_inc(&stream->writer_wakeups);
+		wake_up_interruptible(&stream->writers);
+	}
+	return readable || writable;
+}
+
+/*
+ * The frontend notified. Hard interrupt context: nothing here sleeps or takes a
+ * lock. The channel stays masked until xen_irq_lateeoi(), so that a frontend
+ * that never stops notifying cannot keep this domain busy (XSA-332).
+ */
+static irqreturn_t mydeviceback_interrupt(int irq, void *dev_id)
+{
+	struct mydeviceback_info *info = dev_id;
+	unsigned int eoi = 0;
+
+	atomic_inc(&info->events_received);
+	mydeviceback_answer(info, irq);	/* info->irq may not be set yet */
+	if (READ_ONCE(info->stream->broken))
+		return IRQ_HANDLED;	/* and no EOI: a liar is not heard again */
+	if (!mydeviceback_stream_event(info->stream))
+		eoi = XEN_EOI_FLAG_SPURIOUS;
+	xen_irq_lateeoi(irq, eoi);
+	return IRQ_HANDLED;
+}
+
+/* The frontend broke the protocol. The caller holds read_lock or write_lock. */
+static int mydeviceback_stream_break(struct mydeviceback_stream *stream,
+				     const char *what, u32 claim)
+{
+	if (!xchg(&stream->broken, true))
+		dev_err(&stream->info->dev->dev,
+			"the frontend claims an impossible %s index %u: the connection is given up\n",
+			what, claim);
+	mydeviceback_stream_wake(stream);
+	return -EIO;
+}
+
+/* Reads the frontend's producer index, once. The caller holds read_lock. */
+static int mydeviceback_stream_look_prod(struct mydeviceback_stream *stream)
+{
+	u32 prod = READ_ONCE(stream->theirs->prod);
+
+	if (!mydevice_accept_prod(&stream->rx, prod))
+		return mydeviceback_stream_break(stream, "producer", prod);
+	virt_rmb();	/* the index before the bytes; pairs with (P) */
+	return 0;
+}
+
+/* Reads the frontend's consumer index, once. The caller holds write_lock. */
+static int mydeviceback_stream_look_cons(struct mydeviceback_stream *stream)
+{
+	u32 cons = READ_ONCE(stream->theirs->cons);
+
+	if (!mydevice_accept_cons(&stream->tx, cons))
+		return mydeviceback_stream_break(stream, "consumer", cons);
+	virt_mb();	/* the index before new bytes; pairs with (C) */
+	return 0;
+}
+
+/*
+ * What can be read now? -EAGAIN if nothing, and then the frontend has been asked
+ * to notify; 0 with an empty ring at the end of the stream. Holds read_lock.
+ */
+static int mydeviceback_stream_readable(struct mydeviceback_stream *stream)
+{
+	struct mydevice_ring *rx = &stream->rx;
+	int err;
+
+	if (stream->broken)
+		return -EIO;
+	if (mydevice_used(rx) || stream->closed)
+		return 0;
+	err = mydeviceback_stream_look_prod(stream);
+	if (err || mydevice_used(rx))
+		return err;
+
+	WRITE_ONCE(stream->mine->prod_event, rx->cons + 1);
+	virt_mb();	/* the wish before a second look; pairs with (N) */
+	err = mydeviceback_stream_look_prod(stream);
+	if (err || mydevice_used(rx))
+		return err;
+	return -EAGAIN;
+}
+
+/* Is there space? As above, for writing. The caller holds write_lock. */
+static int mydeviceback_stream_writable(struct mydeviceback_stream *stream)
+{
+	struct mydevice_ring *tx = &stream->tx;
+	int err;
+
+	if (stream->broken)
+		return -EIO;
+	if (stream->closed)
+		return -EPIPE;
+	err = mydeviceback_stream_look_cons(stream);
+	if (err || mydevice_free(tx))
+		return err;
+
+	WRITE_ONCE(stream->mine->cons_event, mydevice_space_event(tx));
+	virt_mb();	/* the wish before a second look; pairs with (N) */
+	err = mydeviceback_stream_look_cons(stream);
+	if (err || mydevice_free(tx))
+		return err;
+	return -EAGAIN;
+}
+
+/* Tells the frontend what was consumed. The caller holds read_lock. */
+static void mydeviceback_stream_consumed(struct mydeviceback_stream *stream,
+					 u32 before)
+{
+	u32 cons = stream->rx.cons;
+
+	virt_mb();	/* (C) the bytes were read before their space is given back */
+	WRITE_ONCE(stream->mine->cons, cons);
+	virt_mb();	/* (N) the index before the frontend's wish */
+	if (mydevice_passed(READ_ONCE(stream->theirs->cons_event), before, cons))
+		mydeviceback_notify(stream->info);
+}
+
+/* Tells the frontend what was produced. The caller holds write_lock. */
+static void mydeviceback_stream_produced(struct mydeviceback_stream *stream,
+					 u32 before)
+{
+	u32 prod = stream->tx.prod;
+
+	virt_wmb();	/* (P) the bytes before the index */
+	WRITE_ONCE(stream->mine->prod, prod);
+	virt_mb();	/* (N) the index before the frontend's wish */
+	if (mydevice_passed(READ_ONCE(stream->theirs->prod_event), before, prod))
+		mydeviceback_notify(stream->info);
+}
+
+/* Moves what is there to a reader. Bytes, 0 at the end, or an error. */
+static ssize_t mydeviceback_stream_take(struct mydeviceback_stream *stream,
+					struct iov_iter *to)
+{
+	struct mydevice_ring *rx = &stream->rx;
+	ssize_t ret = mydeviceback_stream_readable(stream);
+	u32 before = rx->cons;
+	size_t copied;
+	u32 len;
+
+	if (ret)
+		return ret;
+	while (mydevice_used(rx) && iov_iter_count(to)) {
+		void *from;
+
+		len = min_t(size_t, mydevice_used(rx), iov_iter_count(to));
+		from = mydevice_at(rx, rx->cons, &len);
+		copied = copy_to_iter(from, len, to);
+		rx->cons += copied;
+		if (copied < len) {
+			ret = -EFAULT;
+			break;
+		}
+	}
+	if (rx->cons == before)
+		return ret;
+	if (!stream->closed)
+		mydeviceback_stream_consumed(stream, before);
+	return rx->cons - before;
+}
+
+/* Takes from a writer what there is space for. Bytes or an error. */
+static ssize_t mydeviceback_stream_put(struct mydeviceback_stream *stream,
+				       struct iov_iter *from)
+{
+	struct mydevice_ring *tx = &stream->tx;
+	ssize_t ret = mydeviceback_stream_writable(stream);
+	u32 before = tx->prod;
+	size_t copied;
+	u32 len;
+
+	if (ret)
+		return ret;
+	while (mydevice_free(tx) && iov_iter_count(from)) {
+		void *to;
+
+		len = min_t(size_t, mydevice_free(tx), iov_iter_count(from));
+		to = mydevice_at(tx, tx->prod, &len);
+		copied = copy_from_iter(to, len, from);
+		tx->prod += copied;
+		if (copied < len) {
+			ret = -EFAULT;
+			break;
+		}
+	}
+	if (tx->prod == before)
+		return ret;
+	mydeviceback_stream_produced(stream, before);
+	return tx->prod - before;
+}
+
+static void mydeviceback_stream_free(struct kref *users)
+{
+	struct mydeviceback_stream *stream =
+		container_of(users, struct mydeviceback_stream, users);
+	unsigned int i;
+
+	for (i = 0; i < MYDEVICE_MAX_PIECES; i++)
+		kvfree(stream->rx.piece[i]);
+	kfree(stream);
+}
+
+/* /dev/mydeviceDOMID.N is opened: the file belongs to the connection of this moment. */
+static int mydeviceback_open(struct inode *inode, struct file *file)
+{
+	struct mydeviceback_node *node =
+		container_of(inode->i_cdev, struct mydeviceback_node, cdev);
+	struct mydeviceback_stream *stream;
+
+	mutex_lock(&node->lock);
+	stream = node->stream;
+	if (stream)
+		kref_get(&stream->users);
+	mutex_unlock(&node->lock);
+	if (!stream)
+		return -ENOTCONN;
+	file->private_data = stream;
+	return stream_open(inode, file);
+}
+
+static int mydeviceback_release(struct inode *inode, struct file *file)
+{
+	struct mydeviceback_stream *stream = file->private_data;
+
+	kref_put(&stream->users, mydeviceback_stream_free);
+	return 0;
+}
+
+static bool mydeviceback_may_block(struct kiocb *iocb)
+{
+	return !(iocb->ki_filp->f_flags & O_NONBLOCK) &&
+	       !(iocb->ki_flags & IOCB_NOWAIT);
+}
+
+/* Reads what is there, or waits until something is. */
+static ssize_t mydeviceback_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct mydeviceback_stream *stream = iocb->ki_filp->private_data;
+	ssize_t ret;
+	int seen;
+
+	while (iov_iter_count(to)) {
+		if (mutex_lock_interruptible(&stream->read_lock))
+			return -ERESTARTSYS;
+		seen = atomic_read(&stream->reader_wakeups);
+		ret = mydeviceback_stream_take(stream, to);
+		mutex_unlock(&stream->read_lock);
+		if (ret != -EAGAIN || !mydeviceback_may_block(iocb))
+			return ret;
+		if (wait_event_interruptible(stream->readers,
+					     atomic_read(&stream->reader_wakeups) != seen))
+			return -ERESTARTSYS;
+	}
+	return 0;
+}
+
+/* Writes all, waiting for space as often as needed; or what there is space for. */
+static ssize_t mydeviceback_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct mydeviceback_stream *stream = iocb->ki_filp->private_data;
+	ssize_t ret = 0, done = 0;
+	int seen;
+
+	while (iov_iter_count(from)) {
+		ret = -ERESTARTSYS;
+		if (mutex_lock_interruptible(&stream->write_lock))
+			break;
+		seen = atomic_read(&stream->writer_wakeups);
+		ret = mydeviceback_stream_put(stream, from);
+		mutex_unlock(&stream->write_lock);
+		if (ret > 0) {
+			done += ret;
+			continue;
+		}
+		if (ret != -EAGAIN || !mydeviceback_may_block(iocb))
+			break;
+		ret = wait_event_interruptible(stream->writers,
+					       atomic_read(&stream->writer_wakeups) != seen);
+		if (ret)
+			break;
+	}
+	return done ? done : ret;
+}
+
+static __poll_t mydeviceback_poll(struct file *file, poll_table *wait)
+{
+	struct mydeviceback_stream *stream = file->private_data;
+	__poll_t events = 0;
+
+	poll_wait(file, &stream->readers, wait);
+	poll_wait(file, &stream->writers, wait);
+
+	mutex_lock(&stream->read_lock);
+	if (mydeviceback_stream_readable(stream) != -EAGAIN)
+		events |= EPOLLIN | EPOLLRDNORM;
+	mutex_unlock(&stream->read_lock);
+
+	mutex_lock(&stream->write_lock);
+	if (mydeviceback_stream_writable(stream) != -EAGAIN)
+		events |= EPOLLOUT | EPOLLWRNORM;
+	if (stream->closed)
+		events |= EPOLLHUP;
+	if (stream->broken)
+		events |= EPOLLERR;
+	mutex_unlock(&stream->write_lock);
+	return events;
+}
+
+static const struct file_operations mydeviceback_fops = {
+	.owner = THIS_MODULE,
+	.open = mydeviceback_open,
+	.release = mydeviceback_release,
+	.read_iter = mydeviceback_read_iter,
+	.write_iter = mydeviceback_write_iter,
+	.poll = mydeviceback_poll,
+};
+
+static void mydeviceback_node_free(struct device *dev)
+{
+	struct mydeviceback_node *node =
+		container_of(dev, struct mydeviceback_node, dev);
+
+	ida_free(&mydeviceback_minors, MINOR(dev->devt) - MINOR(mydeviceback_first));
+	kfree(node);
+}
+
+/* Makes /dev/mydeviceDOMID.N, named as vifDOMID.N is. */
+static int mydeviceback_add_node(struct mydeviceback_info *info)
+{
+	struct mydeviceback_node *node;
+	int minor, err;
+
+	node = kzalloc(sizeof(*node), GFP_KERNEL);
+	if (!node)
+		return -ENOMEM;
+	minor = ida_alloc_max(&mydeviceback_minors, MYDEVICEBACK_MINORS - 1,
+			      GFP_KERNEL);
+	if (minor < 0) {
+		kfree(node);
+		return minor;
+	}
+	mutex_init(&node->lock);
+	device_initialize(&node->dev);
+	node->dev.class = &mydeviceback_class;
+	node->dev.parent = &info->dev->dev;
+	node->dev.release = mydeviceback_node_free;
+	node->dev.devt = mydeviceback_first + minor;
+	cdev_init(&node->cdev, &mydeviceback_fops);
+	node->cdev.owner = THIS_MODULE;
+	err = dev_set_name(&node->dev, "mydevice%d.%s", info->dev->otherend_id,
+			   kbasename(info->dev->nodename));
+	if (!err)
+		err = cdev_device_add(&node->cdev, &node->dev);
+	if (err)
+		put_device(&node->dev);
+	else
+		info->node = node;
+	return err;
+}
+
+/* Files that are open keep the node's memory alive, not its name. */
+static void mydeviceback_del_node(struct mydeviceback_info *info)
+{
+	if (!info->node)
+		return;
+	cdev_device_del(&info->node->cdev, &info->node->dev);
+	put_device(&info->node->dev);
+}
+
+/* Says what files are opened on from now on: a stream, or NULL for none. */
+static void mydeviceback_set_stream(struct mydeviceback_info *info,
+				    struct mydeviceback_stream *stream)
+{
+	mutex_lock(&info->node->lock);
+	info->node->stream = stream;
+	mutex_unlock(&info->node->lock);
+}
+
+static ssize_t notify_store(struct device *dev, struct device_attribute *attr,
+			    const char *buf, size_t count)
+{
+	struct mydeviceback_info *info = dev_get_drvdata(dev);
+	ssize_t ret = -ENOTCONN;
+
+	mutex_lock(&info->lock);
+	if (info->irq && info->dev->state == XenbusStateConnected) {
+		mydeviceback_notify(info);
+		ret = count;
+	}
+	mutex_unlock(&info->lock);
+	return ret;
+}
+static DEVICE_ATTR_WO(notify);
+
+static ssize_t events_sent_show(struct device *dev,
+				struct device_attribute *attr, char *buf)
+{
+	struct mydeviceback_info *info = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%u\n", atomic_read(&info->events_sent));
+}
+static DEVICE_ATTR_RO(events_sent);
+
+static ssize_t events_received_show(struct device *dev,
+				    struct device_attribute *attr, char *buf)
+{
+	struct mydeviceback_info *info = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%u\n", atomic_read(&info->events_received));
+}
+static DEVICE_ATTR_RO(events_received);
+
+static ssize_t answer_show(struct device *dev, struct device_attribute *attr,
+			   char *buf)
+{
+	struct mydeviceback_info *info = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%u\n", info->answer);
+}
+
+static ssize_t answer_store(struct device *dev, struct device_attribute *attr,
+			    const char *buf, size_t count)
+{
+	struct mydeviceback_info *info = dev_get_drvdata(dev);
+	bool answer;
+	int err = kstrtobool(buf, &answer);
+
+	if (err)
+		return err;
+	WRITE_ONCE(info->answer, answer);
+	return count;
+}
+static DEVICE_ATTR_RW(answer);
+
+static struct attribute *mydeviceback_attrs[] = {
+	&dev_attr_notify.attr,
+	&dev_attr_events_sent.attr,
+	&dev_attr_events_received.attr,
+	&dev_attr_answer.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(mydeviceback);
+
+static unsigned int mydeviceback_max_order(void)
+{
+	return min_t(unsigned int, READ_ONCE(max_ring_page_order), MYDEVICE_MAX_ORDER);
+}
+
+/* Writes what this end can do, then invites the frontend with InitWait. */
+static int mydeviceback_offer(struct mydeviceback_info *info)
+{
+	struct xenbus_device *dev = info->dev;
+	int err;
+
+	err = xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_VERSIONS, "%s",
+			    MYDEVICE_VERSIONS);
+	if (!err)
+		err = xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_MAX_ORDER,
+				    "%u", mydeviceback_max_order());
+	if (err) {
+		xenbus_dev_fatal(dev, err, "writing the offer to %s", dev->nodename);
+		return err;
+	}
+	xenbus_switch_state(dev, XenbusStateInitWait);
+	return 0;
+}
+
+/*
+ * The XenStore nodes of a device of ours appeared, or the driver was bound to
+ * it again through sysfs.
+ */
+static int mydeviceback_probe(struct xenbus_device *dev,
+			      const struct xenbus_device_id *id)
+{
+	struct mydeviceback_info *info;
+	int err;
+
+	dev_info(&dev->dev, "Probe called. We are good to go.\n");
+
+	info = kzalloc(sizeof(*info), GFP_KERNEL);
+	if (!info)
+		return -ENOMEM;
+	info->dev = dev;
+	mutex_init(&info->lock);
+	err = mydeviceback_add_node(info);
+	if (err)
+		goto fail;
+	dev_set_drvdata(&dev->dev, info);
+	err = mydeviceback_offer(info);
+	if (err)
+		goto fail;
+	return 0;
+
+fail:
+	mydeviceback_del_node(info);
+	kfree(info);
+	return err;
+}
+
+/*
+ * Reads a number that the frontend published. It may have written anything:
+ * what is not a decimal number, and nothing else, is refused.
+ */
+static int mydeviceback_read(struct mydeviceback_info *info, const char *node,
+			     unsigned int *value)
+{
+	struct xenbus_device *dev = info->dev;
+	char *text;
+	int err;
+
+	text = xenbus_read(XBT_NIL, dev->otherend, node, NULL);
+	if (IS_ERR(text)) {
+		xenbus_dev_fatal(dev, PTR_ERR(text), "reading %s/%s",
+				 dev->otherend, node);
+		return PTR_ERR(text);
+	}
+	err = kstrtouint(text, 10, value);
+	kfree(text);
+	if (err)
+		xenbus_dev_fatal(dev, err, "%s/%s is not a number in range",
+				 dev->otherend, node);
+	return err;
+}
+
+/* Reads and checks what the frontend chose for this connection. */
+static int mydeviceback_negotiate(struct mydeviceback_info *info)
+{
+	struct xenbus_device *dev = info->dev;
+	int err;
+
+	err = mydeviceback_read(info, MYDEVICE_NODE_VERSION, &info->version);
+	if (err)
+		return err;
+	if (info->version < 1 || info->version > MYDEVICE_VERSION) {
+		xenbus_dev_fatal(dev, -EPROTO, "the frontend wants version %u",
+				 info->version);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+/* Binds the event channel that the frontend offers. */
+static int mydeviceback_setup_evtchn(struct mydeviceback_info *info)
+{
+	struct xenbus_device *dev = info->dev;
+	unsigned int evtchn;
+	int err;
+
+	err = mydeviceback_read(info, MYDEVICE_NODE_EVENT_CHANNEL, &evtchn);
+	if (err)
+		return err;
+	err = bind_interdomain_evtchn_to_irqhandler_lateeoi(dev, evtchn,
+							    mydeviceback_interrupt, 0,
+							    dev_name(&dev->dev), info);
+	if (err < 0) {
+		xenbus_dev_fatal(dev, err, "binding port %u of the frontend", evtchn);
+		return err;
+	}
+	info->irq = err;
+	return 0;
+}
+
+static void mydeviceback_unmap_ring(struct xenbus_device *dev,
+				    struct mydevice_ring *ring)
+{
+	unsigned int i;
+
+	for (i = 0; i < MYDEVICE_MAX_PIECES; i++)
+		if (ring->piece[i])
+			xenbus_unmap_ring_vfree(dev, ring->piece[i]);
+	memset(ring->piece, 0, sizeof(ring->piece));
+}
+
+/* Maps the ring of this order whose references are given, or nothing of it. */
+static int mydeviceback_map_ring(struct xenbus_device *dev,
+				 struct mydevice_ring *ring,
+				 grant_ref_t *refs, unsigned int order)
+{
+	unsigned int done, n;
+	int err;
+
+	ring->pages = 1u << order;
+	for (done = 0; done < ring->pages; done += n) {
+		n = min(ring->pages - done, MYDEVICE_PIECE_PAGES);
+		err = xenbus_map_ring_valloc(dev, refs + done, n,
+					     &ring->piece[done / MYDEVICE_PIECE_PAGES]);
+		if (err) {
+			mydeviceback_unmap_ring(dev, ring);
+			return err;	/* and xenbus_map_ring_valloc() has reported it */
+		}
+	}
+	return 0;
+}
+
+static int mydeviceback_map_index(struct mydeviceback_stream *stream)
+{
+	struct mydeviceback_info *info = stream->info;
+	grant_ref_t ref;
+	void *page;
+	int err;
+
+	err = mydeviceback_read(info, MYDEVICE_NODE_RING_REF, &ref);
+	if (err)
+		return err;
+	err = xenbus_map_ring_valloc(info->dev, &ref, 1, &page);
+	if (err)
+		return err;
+	stream->index = page;
+	stream->mine = &stream->index->backend;
+	stream->theirs = &stream->index->frontend;
+	return 0;
+}
+
+/* Reads the order of a ring and checks it. */
+static int mydeviceback_read_order(struct mydeviceback_info *info,
+				   const char *node, unsigned int *order)
+{
+	int err = mydeviceback_read(info, node, order);
+
+	if (!err && *order > mydeviceback_max_order()) {
+		err = -EPROTO;
+		xenbus_dev_fatal(info->dev, err, "%s is %u, and at most %u is offered",
+				 node, *order, mydeviceback_max_order());
+	}
+	return err;
+}
+
+/*
+ * Maps both rings. The counts and references are read once, into private
+ * memory: the frontend can change the page at any moment (XSA-155).
+ */
+static int mydeviceback_map_rings(struct mydeviceback_stream *stream,
+				  unsigned int out, unsigned int in)
+{
+	struct mydeviceback_info *info = stream->info;
+	struct mydevice_index *index = stream->index;
+	unsigned int i, nr = (1u << out) + (1u << in);
+	grant_ref_t *refs;
+	int err;
+
+	if (READ_ONCE(index->nr_out_refs) != 1u << out ||
+	    READ_ONCE(index->nr_in_refs) != 1u << in) {
+		xenbus_dev_fatal(info->dev, -EPROTO,
+				 "the counts in the index page do not fit orders %u and %u",
+				 out, in);
+		return -EPROTO;
+	}
+	refs = kmalloc_array(nr, sizeof(*refs), GFP_KERNEL);
+	if (!refs) {
+		xenbus_dev_fatal(info->dev, -ENOMEM, "reading the grant references");
+		return -ENOMEM;
+	}
+	for (i = 0; i < nr; i++)
+		refs[i] = READ_ONCE(index->refs[i]);
+	err = mydeviceback_map_ring(info->dev, &stream->rx, refs, out);
+	if (!err)
+		err = mydeviceback_map_ring(info->dev, &stream->tx,
+					    refs + (1u << out), in);
+	kfree(refs);
+	return err;
+}
+
+static struct mydeviceback_stream *mydeviceback_stream_alloc(void)
+{
+	struct mydeviceback_stream *stream;
+
+	stream = kzalloc(sizeof(*stream), GFP_KERNEL);
+	if (!stream)
+		return NULL;
+	kref_init(&stream->users);
+	mutex_init(&stream->read_lock);
+	mutex_init(&stream->write_lock);
+	init_waitqueue_head(&stream->readers);
+	init_waitqueue_head(&stream->writers);
+	return stream;
+}
+
+/* Maps the stream that the frontend granted: the index page and two rings. */
+static int mydeviceback_setup_stream(struct mydeviceback_info *info)
+{
+	struct mydeviceback_stream *stream = mydeviceback_stream_alloc();
+	unsigned int out, in;
+	int err;
+
+	if (!stream) {
+		xenbus_dev_fatal(info->dev, -ENOMEM, "allocating the stream");
+		return -ENOMEM;
+	}
+	info->stream = stream;
+	stream->info = info;
+	err = mydeviceback_read_order(info, MYDEVICE_NODE_OUT_ORDER, &out);
+	if (!err)
+		err = mydeviceback_read_order(info, MYDEVICE_NODE_IN_ORDER, &in);
+	if (!err)
+		err = mydeviceback_map_index(stream);
+	if (!err)
+		err = mydeviceback_map_rings(stream, out, in);
+	return err;
+}
+
+/* No reader or writer touches shared memory after this, or notifies. */
+static void mydeviceback_stop_stream(struct mydeviceback_info *info)
+{
+	struct mydeviceback_stream *stream = info->stream;
+
+	mydeviceback_set_stream(info, NULL);
+	if (!stream)
+		return;
+	mutex_lock(&stream->read_lock);
+	mutex_lock(&stream->write_lock);
+	if (stream->index && !stream->broken)
+		mydeviceback_stream_look_prod(stream);
+	info->broken |= stream->broken;
+	stream->closed = true;
+	mutex_unlock(&stream->write_lock);
+	mutex_unlock(&stream->read_lock);
+	mydeviceback_stream_wake(stream);
+}
+
+/*
+ * What the frontend sent and nobody has read yet can still be read when its
+ * pages are gone: from a copy of the pieces that hold it.
+ */
+static void mydeviceback_keep_unread(struct mydeviceback_stream *stream,
+				     void **copy)
+{
+	struct mydevice_ring *rx = &stream->rx;
+	u32 piece_size = min(mydevice_size(rx), MYDEVICE_PIECE_SIZE);
+	unsigned int i;
+
+	for (i = 0; mydevice_used(rx) && i * piece_size < mydevice_size(rx); i++) {
+		copy[i] = kvmalloc(piece_size, GFP_KERNEL | __GFP_NOWARN);
+		if (!copy[i]) {
+			dev_warn(&stream->info->dev->dev,
+				 "no memory: %u unread bytes are lost\n",
+				 mydevice_used(rx));
+			rx->cons = rx->prod;
+			break;
+		}
+		memcpy(copy[i], rx->piece[i], piece_size);
+	}
+}
+
+/* Unmaps all that was mapped; files that are open keep the rest alive. */
+static void mydeviceback_teardown_stream(struct mydeviceback_info *info)
+{
+	struct mydeviceback_stream *stream = info->stream;
+	void *copy[MYDEVICE_MAX_PIECES] = { NULL };
+
+	if (!stream)
+		return;
+	mutex_lock(&stream->read_lock);
+	mydeviceback_keep_unread(stream, copy);
+	mydeviceback_unmap_ring(info->dev, &stream->tx);
+	mydeviceback_unmap_ring(info->dev, &stream->rx);
+	memcpy(stream->rx.piece, copy, sizeof(copy));
+	mutex_unlock(&stream->read_lock);
+	if (stream->index)
+		xenbus_unmap_ring_vfree(info->dev, stream->index);
+	stream->index = NULL;
+	kref_put(&stream->users, mydeviceback_stream_free);
+	info->stream = NULL;
+}
+
+/* Releases all that belongs to a connection, however much of it there is. */
+static void mydeviceback_disconnect(struct mydeviceback_info *info)
+{
+	mydeviceback_stop_stream(info);
+	if (info->irq)
+		unbind_from_irqhandler(info->irq, info);	/* closes the port, too */
+	info->irq = 0;
+	mydeviceback_teardown_stream(info);
+	info->version = 0;
+}
+
+/* The frontend has published: read, check, and take what it offers. */
+static int mydeviceback_connect(struct mydeviceback_info *info)
+{
+	int err;
+
+	err = mydeviceback_negotiate(info);
+	if (err)
+		goto fail;
+	err = mydeviceback_setup_stream(info);
+	if (err)
+		goto fail;
+	err = mydeviceback_setup_evtchn(info);
+	if (err)
+		goto fail;
+	mydeviceback_set_stream(info, info->stream);
+	xenbus_switch_state(info->dev, XenbusStateConnected);
+	dev_info(&info->dev->dev, "Connected, protocol version %u.\n", info->version);
+	return 0;
+
+fail:
+	mydeviceback_disconnect(info);
+	return err;
+}
+
+/* The frontend is closing or closed: release, and say the same. */
+static void mydeviceback_close(struct mydeviceback_info *info,
+			       enum xenbus_state state)
+{
+	mydeviceback_disconnect(info);
+	if (info->dev->state == state)
+		return;
+	xenbus_switch_state(info->dev, state);
+	dev_info(&info->dev->dev, "%s.\n", xenbus_strstate(state));
+}
+
+/*
+ * The frontend changed its state. Like every XenBus callback this runs in the
+ * one thread that all devices of this domain share, so it may sleep, but does
+ * not wait for the other end. The frontend is not trusted: it may say anything
+ * at any time, and states may be missed, for only the latest one is seen.
+ */
+static void mydeviceback_otherend_changed(struct xenbus_device *dev,
+					  enum xenbus_state frontend_state)
+{
+	struct mydeviceback_info *info = dev_get_drvdata(&dev->dev);
+	bool gone = false;
+
+	dev_dbg(&dev->dev, "the frontend is %s\n", xenbus_strstate(frontend_state));
+	mutex_lock(&info->lock);
+
+	switch (frontend_state) {
+	case XenbusStateInitialising:
+		if (dev->state == XenbusStateInitWait)
+			break;		/* it has not seen our offer yet */
+		if (info->broken)
+			break;
+		mydeviceback_disconnect(info);	/* from a frontend that was restarted */
+		mydeviceback_offer(info);
+		break;
+
+	case XenbusStateInitialised:
+		if (dev->state == XenbusStateInitWait)
+			mydeviceback_connect(info);
+		break;
+
+	case XenbusStateConnected:	/* ours came first; else it is left over */
+	case XenbusStateInitWait:
+	case XenbusStateReconfiguring:
+	case XenbusStateReconfigured:
+		break;
+
+	case XenbusStateClosing:
+		mydeviceback_close(info, XenbusStateClosing);
+		break;
+
+	case XenbusStateClosed:
+		if (!xenbus_dev_is_online(dev))
+			gone = true;	/* the toolstack is taking it away */
+		if (dev->state == XenbusStateInitWait && !gone)
+			break;		/* it will follow when it sees our state */
+		mydeviceback_close(info, XenbusStateClosed);
+		break;
+
+	case XenbusStateUnknown:	/* its directory is gone */
+		gone = true;
+		break;
+	}
+
+	mutex_unlock(&info->lock);
+	if (gone)
+		device_unregister(&dev->dev);	/* which calls our remove */
+}
+
+/*
+ * The nodes are gone, or the driver is unbound. XenBus has stopped the watch on
+ * the frontend's state, and says Closed for us afterwards.
+ */
+static void mydeviceback_remove(struct xenbus_device *dev)
+{
+	struct mydeviceback_info *info = dev_get_drvdata(&dev->dev);
+
+	mydeviceback_disconnect(info);
+	mydeviceback_del_node(info);
+	kfree(info);
+	dev_info(&dev->dev, "Goodbye.\n");
+}
+
+static const struct xenbus_device_id mydeviceback_ids[] = {
+	{ "mydevice" },
+	{ "" }
+};
+
+static struct xenbus_driver mydeviceback_driver = {
+	.name = KBUILD_MODNAME,
+	.ids = mydeviceback_ids,
+	.probe = mydeviceback_probe,
+	.remove = mydeviceback_remove,
+	.otherend_changed = mydeviceback_otherend_changed,
+	.driver.dev_groups = mydeviceback_groups,
+};
+
+static int __init mydeviceback_register_nodes(void)
+{
+	int err;
+
+	/* A grant covers a whole page of this kernel's, and so does the index. */
+	BUILD_BUG_ON(PAGE_SIZE != MYDEVICE_PAGE_SIZE);
+	BUILD_BUG_ON(sizeof(struct mydevice_index) > MYDEVICE_PAGE_SIZE);
+
+	err = class_register(&mydeviceback_class);
+	if (err)
+		return err;
+	err = alloc_chrdev_region(&mydeviceback_first, 0, MYDEVICEBACK_MINORS,
+				  KBUILD_MODNAME);
+	if (err)
+		class_unregister(&mydeviceback_class);
+	return err;
+}
+
+static void mydeviceback_unregister_nodes(void)
+{
+	unregister_chrdev_region(mydeviceback_first, MYDEVICEBACK_MINORS);
+	class_unregister(&mydeviceback_class);
+	ida_destroy(&mydeviceback_minors);
+}
+
+static int __init mydeviceback_init(void)
+{
+	int err;
+
+	if (!xen_domain()) {
+		pr_err("this is not a Xen domain\n");
+		return -ENODEV;
+	}
+	pr_info("Hello World!\n");
+	err = mydeviceback_register_nodes();
+	if (err)
+		return err;
+	err = xenbus_register_backend(&mydeviceback_driver);
+	if (err)
+		mydeviceback_unregister_nodes();
+	return err;
+}
+module_init(mydeviceback_init);
+
+static void __exit mydeviceback_exit(void)
+{
+	xenbus_unregister_driver(&mydeviceback_driver);
+	mydeviceback_unregister_nodes();
+	pr_info("Goodbye World!\n");
+}
+module_exit(mydeviceback_exit);
+
+MODULE_DESCRIPTION("Backend of mydevice, a virtual device for Xen guests");
+MODULE_LICENSE("GPL");
+MODULE_ALIAS("xen-backend:mydevice");

@@ -1,0 +1,1129 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Frontend of mydevice: the half that lives in the guest.
+ *
+ * From probe to remove the functions stand in the order of a device's life: its
+ * nodes appear, the backend offers, both ends connect, the connection ends.
+ * mydevice.h is what the two ends agree on.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/idr.h>
+#include <linux/interrupt.h>
+#include <linux/kernel.h>
+#include <linux/kref.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+#include <linux/uio.h>
+#include <linux/wait.h>
+#include <xen/events.h>
+#include <xen/grant_table.h>
+#include <xen/xen.h>
+#include <xen/xenbus.h>
+
+#include "mydevice.h"
+
+/* More device nodes than a guest can have devices. */
+#define MYDEVICEFRONT_MINORS	4096
+
+static unsigned int ring_page_order = 6;
+module_param(ring_page_order, uint, 0644);
+MODULE_PARM_DESC(ring_page_order,
+		 "order of each ring, 0 (4 KiB) to 8 (1 MiB); default 6");
+
+static dev_t mydevicefront_first;
+static DEFINE_IDA(mydevicefront_minors);
+static struct class mydevicefront_class = { .name = KBUILD_MODNAME };
+
+/**
+ * struct mydevicefront_stream - the byte stream of one connection
+ * @users: the connection itself and every open file
+ * @info: the device; not to be used once @closed is set
+ * @read_lock: one reader at a time; guards @rx
+ * @write_lock: one writer at a time; guards @tx
+ * @closed: the connection has ended; set with both locks held
+ * @broken: the backend lied; set once, by whoever noticed
+ * @index: the index page, shared with the backend, while the connection lasts
+ * @index_ref: its grant reference
+ * @mine: the half of @index that this end writes
+ * @theirs: the half of @index that the backend writes
+ * @rx: the ring from the backend; at the end, copies of what is unread
+ * @tx: the ring to the backend
+ * @tx_refs: the grant references of the pages of @tx
+ * @rx_refs: the grant references of the pages of @rx
+ * @seen_prod: the backend's producer index at the last interrupt
+ * @seen_cons: the backend's consumer index at the last interrupt
+ * @readers: sleep here for bytes
+ * @writers: sleep here for space
+ * @reader_wakeups: changes whenever a reader has reason to look again
+ * @writer_wakeups: changes whenever a writer has reason to look again
+ *
+ * It outlives the connection for as long as files are open on it: what the
+ * backend sent before it closed can still be read.
+ */
+struct mydevicefront_stream {
+	struct kref users;
+	struct mydevicefront_info *info;
+	struct mutex read_lock;		/* rx */
+	struct mutex write_lock;	/* tx */
+	bool closed;
+	bool broken;
+	struct mydevice_index *index;
+	grant_ref_t index_ref;
+	struct mydevice_end *mine;
+	struct mydevice_end *theirs;
+	struct mydevice_ring rx;
+	struct mydevice_ring tx;
+	grant_ref_t tx_refs[MYDEVICE_MAX_PAGES];
+	grant_ref_t rx_refs[MYDEVICE_MAX_PAGES];
+	u32 seen_prod;
+	u32 seen_cons;
+	wait_queue_head_t readers;
+	wait_queue_head_t writers;
+	atomic_t reader_wakeups;
+	atomic_t writer_wakeups;
+};
+
+/**
+ * struct mydevicefront_node - the device node, /dev/mydeviceN
+ * @dev: its place in the device model; frees the node when the last user is gone
+ * @cdev: its file operations
+ * @lock: guards @stream
+ * @stream: what a file is opened on; NULL when there is no connection
+ */
+struct mydevicefront_node {
+	struct device dev;
+	struct cdev cdev;
+	struct mutex lock;	/* stream */
+	struct mydevicefront_stream *stream;
+};
+
+/**
+ * struct mydevicefront_info - one device, from probe to remove
+ * @dev: the device on the XenBus
+ * @version: the protocol version of this connection, 0 when there is none
+ * @lock: serialises connecting and disconnecting with the sysfs attributes;
+ *	the interrupt handler does not take it
+ * @evtchn: the event channel's port in this domain
+ * @irq: what the port is bound to, 0 when there is none
+ * @events_sent: notifications to the backend
+ * @events_received: interrupts
+ * @notified_at: when "notify" was last written, in ns; 0 once it is answered
+ * @round_trip: from that to the event that followed, in ns
+ * @stream: the stream of this connection, NULL when there is none
+ * @node: the device node
+ * @broken: the backend broke the protocol: follow it no more
+ */
+struct mydevicefront_info {
+	struct xenbus_device *dev;
+	unsigned int version;
+	struct mutex lock;	/* irq, and what the state goes with */
+	evtchn_port_t evtchn;
+	int irq;
+	atomic_t events_sent;
+	atomic_t events_received;
+	atomic64_t notified_at;
+	atomic64_t round_trip;
+	struct mydevicefront_stream *stream;
+	struct mydevicefront_node *node;
+	bool broken;
+};
+
+/* Notifies the backend. The caller knows that the irq is bound. */
+static void mydevicefront_notify(struct mydevicefront_info *info)
+{
+	atomic_inc(&info->events_sent);
+	notify_remote_via_irq(info->irq);
+}
+
+/* The first event after a notification by hand is taken for its answer. */
+static void mydevicefront_take_time(struct mydevicefront_info *info)
+{
+	s64 notified_at = atomic64_xchg(&info->notified_at, 0);
+
+	if (notified_at)
+		atomic64_set(&info->round_trip, ktime_get_ns() - notified_at);
+}
+
+static void mydevicefront_stream_wake(struct mydevicefront_stream *stream)
+{
+	atomic_inc(&stream->reader_wakeups);
+	atomic_inc(&stream->writer_wakeups);
+	wake_up_all(&stream->readers);
+	wake_up_all(&stream->writers);
+}
+
+/*
+ * Wakes whom the backend's new indices concern. They are only compared here,
+ * with what they were at the last interrupt, not used; so nothing is checked.
+ * Returns false if nothing changed: an event that had no reason.
+ */
+static bool mydevicefront_stream_event(struct mydevicefront_stream *stream)
+{
+	u32 prod = READ_ONCE(stream->theirs->prod);
+	u32 cons = READ_ONCE(stream->theirs->cons);
+	bool readable = prod != stream->seen_prod;
+	bool writable = cons != stream->seen_cons;
+
+	stream->seen_prod = prod;
+	stream->seen_cons = cons;
+	if (readable) {
+		atomic_inc(&stream->reader_wakeups);
+		wake_up_interruptible(&stream->readers);
+	}
+	if (writable) {
+		atomic_inc(&stream->writer_wakeups);
+		wake_up_interruptible(&stream->writers);
+	}
+	return readable || writable;
+}
+
+/*
+ * The backend notified. Hard interrupt context: nothing here sleeps or takes a
+ * lock. The channel stays masked until xen_irq_lateeoi(), so that a backend
+ * that never stops notifying cannot keep this domain busy (XSA-391).
+ */
+static irqreturn_t mydevicefront_interrupt(int irq, void *dev_id)
+{
+	struct mydevicefront_info *info = dev_id;
+	unsigned int eoi = 0;
+
+	atomic_inc(&info->events_received);
+	mydevicefront_take_time(info);
+	if (READ_ONCE(info->stream->broken))
+		return IRQ_HANDLED;	/* and no EOI: a liar is not heard again */
+	if (!mydevicefront_stream_event(info->stream))
+		eoi = XEN_EOI_FLAG_SPURIOUS;
+	xen_irq_lateeoi(irq, eoi);
+	return IRQ_HANDLED;
+}
+
+/* The backend broke the protocol. The caller holds read_lock or write_lock. */
+static int mydevicefront_stream_break(struct mydevicefront_stream *stream,
+				      const char *what, u32 claim)
+{
+	if (!xchg(&stream->broken, true))
+		dev_err(&stream->info->dev->dev,
+			"the backend claims an impossible %s index %u: the connection is given up\n",
+			what, claim);
+	mydevicefront_stream_wake(stream);
+	return -EIO;
+}
+
+/* Reads the backend's producer index, once. The caller holds read_lock. */
+static int mydevicefront_stream_look_prod(struct mydevicefront_stream *stream)
+{
+	u32 prod = READ_ONCE(stream->theirs->prod);
+
+	if (!mydevice_accept_prod(&stream->rx, prod))
+		return mydevicefront_stream_break(stream, "producer", prod);
+	virt_rmb();	/* the index before the bytes; pairs with (P) */
+	return 0;
+}
+
+/* Reads the backend's consumer index, once. The caller holds write_lock. */
+static int mydevicefront_stream_look_cons(struct mydevicefront_stream *stream)
+{
+	u32 cons = READ_ONCE(stream->theirs->cons);
+
+	if (!mydevice_accept_cons(&stream->tx, cons))
+		return mydevicefront_stream_break(stream, "consumer", cons);
+	virt_mb();	/* the index before new bytes; pairs with (C) */
+	return 0;
+}
+
+/*
+ * What can be read now? -EAGAIN if nothing, and then the backend has been asked
+ * to notify; 0 with an empty ring at the end of the stream. Holds read_lock.
+ */
+static int mydevicefront_stream_readable(struct mydevicefront_stream *stream)
+{
+	struct mydevice_ring *rx = &stream->rx;
+	int err;
+
+	if (stream->broken)
+		return -EIO;
+	if (mydevice_used(rx) || stream->closed)
+		return 0;
+	err = mydevicefront_stream_look_prod(stream);
+	if (err || mydevice_used(rx))
+		return err;
+
+	WRITE_ONCE(stream->mine->prod_event, rx->cons + 1);
+	virt_mb();	/* the wish before a second look; pairs with (N) */
+	err = mydevicefront_stream_look_prod(stream);
+	if (err || mydevice_used(rx))
+		return err;
+	return -EAGAIN;
+}
+
+/* Is there space? As above, for writing. The caller holds write_lock. */
+static int mydevicefront_stream_writable(struct mydevicefront_stream *stream)
+{
+	struct mydevice_ring *tx = &stream->tx;
+	int err;
+
+	if (stream->broken)
+		return -EIO;
+	if (stream->closed)
+		return -EPIPE;
+	err = mydevicefront_stream_look_cons(stream);
+	if (err || mydevice_free(tx))
+		return err;
+
+	WRITE_ONCE(stream->mine->cons_event, mydevice_space_event(tx));
+	virt_mb();	/* the wish before a second look; pairs with (N) */
+	err = mydevicefront_stream_look_cons(stream);
+	if (err || mydevice_free(tx))
+		return err;
+	return -EAGAIN;
+}
+
+/* Tells the backend what was consumed. The caller holds read_lock. */
+static void mydevicefront_stream_consumed(struct mydevicefront_stream *stream,
+					  u32 before)
+{
+	u32 cons = stream->rx.cons;
+
+	virt_mb();	/* (C) the bytes were read before their space is given back */
+	WRITE_ONCE(stream->mine->cons, cons);
+	virt_mb();	/* (N) the index before the backend's wish */
+	if (mydevice_passed(READ_ONCE(stream->theirs->cons_event), before, cons))
+		mydevicefront_notify(stream->info);
+}
+
+/* Tells the backend what was produced. The caller holds write_lock. */
+static void mydevicefront_stream_produced(struct mydevicefront_stream *stream,
+					  u32 before)
+{
+	u32 prod = stream->tx.prod;
+
+	virt_wmb();	/* (P) the bytes before the index */
+	WRITE_ONCE(stream->mine->prod, prod);
+	virt_mb();	/* (N) the index before the backend's wish */
+	if (mydevice_passed(READ_ONCE(stream->theirs->prod_event), before, prod))
+		mydevicefront_notify(stream->info);
+}
+
+/* Moves what is there to a reader. Bytes, 0 at the end, or an error. */
+static ssize_t mydevicefront_stream_take(struct mydevicefront_stream *stream,
+					 struct iov_iter *to)
+{
+	struct mydevice_ring *rx = &stream->rx;
+	ssize_t ret = mydevicefront_stream_readable(stream);
+	u32 before = rx->cons;
+	size_t copied;
+	u32 len;
+
+	if (ret)
+		return ret;
+	while (mydevice_used(rx) && iov_iter_count(to)) {
+		void *from;
+
+		len = min_t(size_t, mydevice_used(rx), iov_iter_count(to));
+		from = mydevice_at(rx, rx->cons, &len);
+		copied = copy_to_iter(from, len, to);
+		rx->cons += copied;
+		if (copied < len) {
+			ret = -EFAULT;
+			break;
+		}
+	}
+	if (rx->cons == before)
+		return ret;
+	if (!stream->closed)
+		mydevicefront_stream_consumed(stream, before);
+	return rx->cons - before;
+}
+
+/* Takes from a writer what there is space for. Bytes or an error. */
+static ssize_t mydevicefront_stream_put(struct mydevicefront_stream *stream,
+					struct iov_iter *from)
+{
+	struct mydevice_ring *tx = &stream->tx;
+	ssize_t ret = mydevicefront_stream_writable(stream);
+	u32 before = tx->prod;
+	size_t copied;
+	u32 len;
+
+	if (ret)
+		return ret;
+	while (mydevice_free(tx) && iov_iter_count(from)) {
+		void *to;
+
+		len = min_t(size_t, mydevice_free(tx), iov_iter_count(from));
+		to = mydevice_at(tx, tx->prod, &len);
+		copied = copy_from_iter(to, len, from);
+		tx->prod += copied;
+		if (copied < len) {
+			ret = -EFAULT;
+			break;
+		}
+	}
+	if (tx->prod == before)
+		return ret;
+	mydevicefront_stream_produced(stream, before);
+	return tx->prod - before;
+}
+
+static void mydevicefront_stream_free(struct kref *users)
+{
+	struct mydevicefront_stream *stream =
+		container_of(users, struct mydevicefront_stream, users);
+	unsigned int i;
+
+	for (i = 0; i < MYDEVICE_MAX_PIECES; i++)
+		kvfree(stream->rx.piece[i]);
+	kfree(stream);
+}
+
+/* /dev/mydeviceN is opened: the file belongs to the connection of this moment. */
+static int mydevicefront_open(struct inode *inode, struct file *file)
+{
+	struct mydevicefront_node *node =
+		container_of(inode->i_cdev, struct mydevicefront_node, cdev);
+	struct mydevicefront_stream *stream;
+
+	mutex_lock(&node->lock);
+	stream = node->stream;
+	if (stream)
+		kref_get(&stream->users);
+	mutex_unlock(&node->lock);
+	if (!stream)
+		return -ENOTCONN;
+	file->private_data = stream;
+	return stream_open(inode, file);
+}
+
+static int mydevicefront_release(struct inode *inode, struct file *file)
+{
+	struct mydevicefront_stream *stream = file->private_data;
+
+	kref_put(&stream->users, mydevicefront_stream_free);
+	return 0;
+}
+
+static bool mydevicefront_may_block(struct kiocb *iocb)
+{
+	return !(iocb->ki_filp->f_flags & O_NONBLOCK) &&
+	       !(iocb->ki_flags & IOCB_NOWAIT);
+}
+
+/* Reads what is there, or waits until something is. */
+static ssize_t mydevicefront_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct mydevicefront_stream *stream = iocb->ki_filp->private_data;
+	ssize_t ret;
+	int seen;
+
+	while (iov_iter_count(to)) {
+		if (mutex_lock_interruptible(&stream->read_lock))
+			return -ERESTARTSYS;
+		seen = atomic_read(&stream->reader_wakeups);
+		ret = mydevicefront_stream_take(stream, to);
+		mutex_unlock(&stream->read_lock);
+		if (ret != -EAGAIN || !mydevicefront_may_block(iocb))
+			return ret;
+		if (wait_event_interruptible(stream->readers,
+					     atomic_read(&stream->reader_wakeups) != seen))
+			return -ERESTARTSYS;
+	}
+	return 0;
+}
+
+/* Writes all, waiting for space as often as needed; or what there is space for. */
+static ssize_t mydevicefront_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct mydevicefront_stream *stream = iocb->ki_filp->private_data;
+	ssize_t ret = 0, done = 0;
+	int seen;
+
+	while (iov_iter_count(from)) {
+		ret = -ERESTARTSYS;
+		if (mutex_lock_interruptible(&stream->write_lock))
+			break;
+		seen = atomic_read(&stream->writer_wakeups);
+		ret = mydevicefront_stream_put(stream, from);
+		mutex_unlock(&stream->write_lock);
+		if (ret > 0) {
+			done += ret;
+			continue;
+		}
+		if (ret != -EAGAIN || !mydevicefront_may_block(iocb))
+			break;
+		ret = wait_event_interruptible(stream->writers,
+					       atomic_read(&stream->writer_wakeups) != seen);
+		if (ret)
+			break;
+	}
+	return done ? done : ret;
+}
+
+static __poll_t mydevicefront_poll(struct file *file, poll_table *wait)
+{
+	struct mydevicefront_stream *stream = file->private_data;
+	__poll_t events = 0;
+
+	poll_wait(file, &stream->readers, wait);
+	poll_wait(file, &stream->writers, wait);
+
+	mutex_lock(&stream->read_lock);
+	if (mydevicefront_stream_readable(stream) != -EAGAIN)
+		events |= EPOLLIN | EPOLLRDNORM;
+	mutex_unlock(&stream->read_lock);
+
+	mutex_lock(&stream->write_lock);
+	if (mydevicefront_stream_writable(stream) != -EAGAIN)
+		events |= EPOLLOUT | EPOLLWRNORM;
+	if (stream->closed)
+		events |= EPOLLHUP;
+	if (stream->broken)
+		events |= EPOLLERR;
+	mutex_unlock(&stream->write_lock);
+	return events;
+}
+
+static const struct file_operations mydevicefront_fops = {
+	.owner = THIS_MODULE,
+	.open = mydevicefront_open,
+	.release = mydevicefront_release,
+	.read_iter = mydevicefront_read_iter,
+	.write_iter = mydevicefront_write_iter,
+	.poll = mydevicefront_poll,
+};
+
+static void mydevicefront_node_free(struct device *dev)
+{
+	struct mydevicefront_node *node =
+		container_of(dev, struct mydevicefront_node, dev);
+
+	ida_free(&mydevicefront_minors, MINOR(dev->devt) - MINOR(mydevicefront_first));
+	kfree(node);
+}
+
+/* Makes /dev/mydeviceN; N is the last part of the device's XenStore path. */
+static int mydevicefront_add_node(struct mydevicefront_info *info)
+{
+	struct mydevicefront_node *node;
+	int minor, err;
+
+	node = kzalloc(sizeof(*node), GFP_KERNEL);
+	if (!node)
+		return -ENOMEM;
+	minor = ida_alloc_max(&mydevicefront_minors, MYDEVICEFRONT_MINORS - 1,
+			      GFP_KERNEL);
+	if (minor < 0) {
+		kfree(node);
+		return minor;
+	}
+	mutex_init(&node->lock);
+	device_initialize(&node->dev);
+	node->dev.class = &mydevicefront_class;
+	node->dev.parent = &info->dev->dev;
+	node->dev.release = mydevicefront_node_free;
+	node->dev.devt = mydevicefront_first + minor;
+	cdev_init(&node->cdev, &mydevicefront_fops);
+	node->cdev.owner = THIS_MODULE;
+	err = dev_set_name(&node->dev, "mydevice%s",
+			   kbasename(info->dev->nodename));
+	if (!err)
+		err = cdev_device_add(&node->cdev, &node->dev);
+	if (err)
+		put_device(&node->dev);
+	else
+		info->node = node;
+	return err;
+}
+
+/* Files that are open keep the node's memory alive, not its name. */
+static void mydevicefront_del_node(struct mydevicefront_info *info)
+{
+	if (!info->node)
+		return;
+	cdev_device_del(&info->node->cdev, &info->node->dev);
+	put_device(&info->node->dev);
+}
+
+/* Says what files are opened on from now on: a stream, or NULL for none. */
+static void mydevicefront_set_stream(struct mydevicefront_info *info,
+				     struct mydevicefront_stream *stream)
+{
+	mutex_lock(&info->node->lock);
+	info->node->stream = stream;
+	mutex_unlock(&info->node->lock);
+}
+
+static ssize_t notify_store(struct device *dev, struct device_attribute *attr,
+			    const char *buf, size_t count)
+{
+	struct mydevicefront_info *info = dev_get_drvdata(dev);
+	ssize_t ret = -ENOTCONN;
+
+	mutex_lock(&info->lock);
+	if (info->irq && info->dev->state == XenbusStateConnected) {
+		atomic64_set(&info->notified_at, ktime_get_ns());
+		mydevicefront_notify(info);
+		ret = count;
+	}
+	mutex_unlock(&info->lock);
+	return ret;
+}
+static DEVICE_ATTR_WO(notify);
+
+static ssize_t events_sent_show(struct device *dev,
+				struct device_attribute *attr, char *buf)
+{
+	struct mydevicefront_info *info = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%u\n", atomic_read(&info->events_sent));
+}
+static DEVICE_ATTR_RO(events_sent);
+
+static ssize_t events_received_show(struct device *dev,
+				    struct device_attribute *attr, char *buf)
+{
+	struct mydevicefront_info *info = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%u\n", atomic_read(&info->events_received));
+}
+static DEVICE_ATTR_RO(events_received);
+
+static ssize_t round_trip_ns_show(struct device *dev,
+				  struct device_attribute *attr, char *buf)
+{
+	struct mydevicefront_info *info = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%lld\n", atomic64_read(&info->round_trip));
+}
+static DEVICE_ATTR_RO(round_trip_ns);
+
+static struct attribute *mydevicefront_attrs[] = {
+	&dev_attr_notify.attr,
+	&dev_attr_events_sent.attr,
+	&dev_attr_events_received.attr,
+	&dev_attr_round_trip_ns.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(mydevicefront);
+
+/*
+ * The XenStore nodes of a device of ours appeared, or the driver was bound to
+ * it again through sysfs. There is nothing to do yet but to say that this end
+ * is new: the backend's offer comes with its state InitWait.
+ */
+static int mydevicefront_probe(struct xenbus_device *dev,
+			       const struct xenbus_device_id *id)
+{
+	struct mydevicefront_info *info;
+	int err;
+
+	dev_info(&dev->dev, "Probe called. We are good to go.\n");
+
+	info = kzalloc(sizeof(*info), GFP_KERNEL);
+	if (!info)
+		return -ENOMEM;
+	info->dev = dev;
+	mutex_init(&info->lock);
+	err = mydevicefront_add_node(info);
+	if (err) {
+		kfree(info);
+		return err;
+	}
+	dev_set_drvdata(&dev->dev, info);
+	xenbus_switch_state(dev, XenbusStateInitialising);
+	return 0;
+}
+
+/* Picks the highest version that both ends speak from "1,2,3"; 0 if none. */
+static unsigned int mydevicefront_pick_version(char *versions)
+{
+	unsigned int version, best = 0;
+	char *word;
+
+	while ((word = strsep(&versions, ",")))
+		if (!kstrtouint(word, 10, &version) && version <= MYDEVICE_VERSION)
+			best = max(best, version);
+	return best;
+}
+
+/* Reads the backend's offer and decides what this connection will be like. */
+static int mydevicefront_negotiate(struct mydevicefront_info *info)
+{
+	struct xenbus_device *dev = info->dev;
+	char *versions;
+
+	versions = xenbus_read(XBT_NIL, dev->otherend, MYDEVICE_NODE_VERSIONS, NULL);
+	if (IS_ERR(versions)) {
+		xenbus_dev_fatal(dev, PTR_ERR(versions), "reading %s/%s",
+				 dev->otherend, MYDEVICE_NODE_VERSIONS);
+		return PTR_ERR(versions);
+	}
+	info->version = mydevicefront_pick_version(versions);
+	kfree(versions);
+	if (!info->version) {
+		xenbus_dev_fatal(dev, -EPROTO, "the backend speaks no version up to %d",
+				 MYDEVICE_VERSION);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+/*
+ * Allocates an event channel that the backend's domain may bind, and binds the
+ * own end of it to an interrupt.
+ */
+static int mydevicefront_setup_evtchn(struct mydevicefront_info *info)
+{
+	struct xenbus_device *dev = info->dev;
+	int err;
+
+	err = xenbus_alloc_evtchn(dev, &info->evtchn);
+	if (err)
+		return err;	/* and xenbus_alloc_evtchn() has reported it */
+	err = bind_evtchn_to_irqhandler_lateeoi(info->evtchn,
+						mydevicefront_interrupt, 0,
+						dev_name(&dev->dev), info);
+	if (err < 0) {
+		xenbus_free_evtchn(dev, info->evtchn);
+		xenbus_dev_fatal(dev, err, "binding port %u to an interrupt",
+				 info->evtchn);
+		return err;
+	}
+	info->irq = err;
+	return 0;
+}
+
+/*
+ * Ends the backend's access to a ring. A page that the backend still has mapped
+ * is not reused: it is freed when the backend lets go (XSA-396).
+ */
+static void mydevicefront_unshare_ring(struct mydevice_ring *ring,
+				       grant_ref_t *refs)
+{
+	unsigned int i;
+	void *page;
+
+	for (i = 0; i < MYDEVICE_MAX_PAGES; i++) {
+		if (refs[i] == INVALID_GRANT_REF)
+			continue;
+		page = ring->piece[i / MYDEVICE_PIECE_PAGES] +
+		       i % MYDEVICE_PIECE_PAGES * MYDEVICE_PAGE_SIZE;
+		gnttab_end_foreign_access(refs[i], virt_to_page(page));
+		refs[i] = INVALID_GRANT_REF;
+	}
+	memset(ring->piece, 0, sizeof(ring->piece));
+}
+
+/* Makes a ring of zeroed pages and grants them to the backend. */
+static int mydevicefront_share_ring(struct xenbus_device *dev,
+				    struct mydevice_ring *ring,
+				    grant_ref_t *refs, unsigned int order)
+{
+	unsigned int done, n;
+	int err;
+
+	ring->pages = 1u << order;
+	for (done = 0; done < ring->pages; done += n) {
+		n = min(ring->pages - done, MYDEVICE_PIECE_PAGES);
+		err = xenbus_setup_ring(dev, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN,
+					&ring->piece[done / MYDEVICE_PIECE_PAGES],
+					n, refs + done);
+		if (err) {
+			mydevicefront_unshare_ring(ring, refs);
+			return err;
+		}
+	}
+	return 0;
+}
+
+/* A guest short of memory gets a smaller ring rather than none. */
+static int mydevicefront_share_largest(struct xenbus_device *dev,
+				       struct mydevice_ring *ring,
+				       grant_ref_t *refs, unsigned int order)
+{
+	int err;
+
+	do {
+		err = mydevicefront_share_ring(dev, ring, refs, order);
+	} while (err == -ENOMEM && order--);
+	if (err)
+		xenbus_dev_fatal(dev, err, "sharing a ring");
+	return err;
+}
+
+static int mydevicefront_share_index(struct mydevicefront_stream *stream,
+				     struct xenbus_device *dev)
+{
+	struct mydevice_index *index;
+	void *page;
+	int err;
+
+	err = xenbus_setup_ring(dev, GFP_KERNEL, &page, 1, &stream->index_ref);
+	if (err) {
+		xenbus_dev_fatal(dev, err, "sharing the index page");
+		return err;
+	}
+	index = page;
+	index->nr_out_refs = stream->tx.pages;
+	index->nr_in_refs = stream->rx.pages;
+	memcpy(index->refs, stream->tx_refs, stream->tx.pages * sizeof(__u32));
+	memcpy(index->refs + stream->tx.pages, stream->rx_refs,
+	       stream->rx.pages * sizeof(__u32));
+	stream->index = index;
+	stream->mine = &index->frontend;
+	stream->theirs = &index->backend;
+	return 0;
+}
+
+static struct mydevicefront_stream *mydevicefront_stream_alloc(void)
+{
+	struct mydevicefront_stream *stream;
+	unsigned int i;
+
+	stream = kzalloc(sizeof(*stream), GFP_KERNEL);
+	if (!stream)
+		return NULL;
+	kref_init(&stream->users);
+	mutex_init(&stream->read_lock);
+	mutex_init(&stream->write_lock);
+	init_waitqueue_head(&stream->readers);
+	init_waitqueue_head(&stream->writers);
+	stream->index_ref = INVALID_GRANT_REF;
+	for (i = 0; i < MYDEVICE_MAX_PAGES; i++) {
+		stream->tx_refs[i] = INVALID_GRANT_REF;
+		stream->rx_refs[i] = INVALID_GRANT_REF;
+	}
+	return stream;
+}
+
+/* Makes the stream: two rings and the index page, all granted to the backend. */
+static int mydevicefront_setup_stream(struct mydevicefront_info *info)
+{
+	struct xenbus_device *dev = info->dev;
+	struct mydevicefront_stream *stream = mydevicefront_stream_alloc();
+	unsigned int order;
+	int err;
+
+	if (!stream) {
+		xenbus_dev_fatal(dev, -ENOMEM, "allocating the stream");
+		return -ENOMEM;
+	}
+	info->stream = stream;
+	stream->info = info;
+	order = min(xenbus_read_unsigned(dev->otherend, MYDEVICE_NODE_MAX_ORDER, 0),
+		    min_t(unsigned int, READ_ONCE(ring_page_order), MYDEVICE_MAX_ORDER));
+	err = mydevicefront_share_largest(dev, &stream->tx, stream->tx_refs, order);
+	if (!err)
+		err = mydevicefront_share_largest(dev, &stream->rx, stream->rx_refs,
+						  order);
+	if (!err)
+		err = mydevicefront_share_index(stream, dev);
+	return err;
+}
+
+/* No reader or writer touches shared memory after this, or notifies. */
+static void mydevicefront_stop_stream(struct mydevicefront_info *info)
+{
+	struct mydevicefront_stream *stream = info->stream;
+
+	mydevicefront_set_stream(info, NULL);
+	if (!stream)
+		return;
+	mutex_lock(&stream->read_lock);
+	mutex_lock(&stream->write_lock);
+	if (stream->index && !stream->broken)
+		mydevicefront_stream_look_prod(stream);
+	info->broken |= stream->broken;
+	stream->closed = true;
+	mutex_unlock(&stream->write_lock);
+	mutex_unlock(&stream->read_lock);
+	mydevicefront_stream_wake(stream);
+}
+
+/*
+ * What the backend sent and nobody has read yet can still be read when its
+ * pages are gone: from a copy of the pieces that hold it.
+ */
+static void mydevicefront_keep_unread(struct mydevicefront_stream *stream,
+				      void **copy)
+{
+	struct mydevice_ring *rx = &stream->rx;
+	u32 piece_size = min(mydevice_size(rx), MYDEVICE_PIECE_SIZE);
+	unsigned int i;
+
+	for (i = 0; mydevice_used(rx) && i * piece_size < mydevice_size(rx); i++) {
+		copy[i] = kvmalloc(piece_size, GFP_KERNEL | __GFP_NOWARN);
+		if (!copy[i]) {
+			dev_warn(&stream->info->dev->dev,
+				 "no memory: %u unread bytes are lost\n",
+				 mydevice_used(rx));
+			rx->cons = rx->prod;
+			break;
+		}
+		memcpy(copy[i], rx->piece[i], piece_size);
+	}
+}
+
+/* Takes back all that was granted; files that are open keep the rest alive. */
+static void mydevicefront_teardown_stream(struct mydevicefront_info *info)
+{
+	struct mydevicefront_stream *stream = info->stream;
+	void *copy[MYDEVICE_MAX_PIECES] = { NULL };
+
+	if (!stream)
+		return;
+	mutex_lock(&stream->read_lock);
+	mydevicefront_keep_unread(stream, copy);
+	mydevicefront_unshare_ring(&stream->tx, stream->tx_refs);
+	mydevicefront_unshare_ring(&stream->rx, stream->rx_refs);
+	memcpy(stream->rx.piece, copy, sizeof(copy));
+	mutex_unlock(&stream->read_lock);
+	if (stream->index)
+		gnttab_end_foreign_access(stream->index_ref,
+					  virt_to_page(stream->index));
+	stream->index = NULL;
+	kref_put(&stream->users, mydevicefront_stream_free);
+	info->stream = NULL;
+}
+
+/*
+ * Writes this end's nodes. All in one transaction: the backend sees all of
+ * them or none.
+ */
+static int mydevicefront_write_nodes(struct mydevicefront_info *info,
+				     struct xenbus_transaction xbt)
+{
+	const char *dir = info->dev->nodename;
+	int err;
+
+	err = xenbus_printf(xbt, dir, MYDEVICE_NODE_VERSION, "%u", info->version);
+	if (!err)
+		err = xenbus_printf(xbt, dir, MYDEVICE_NODE_EVENT_CHANNEL, "%u",
+				    info->evtchn);
+	if (!err)
+		err = xenbus_printf(xbt, dir, MYDEVICE_NODE_RING_REF, "%u",
+				    info->stream->index_ref);
+	if (!err)
+		err = xenbus_printf(xbt, dir, MYDEVICE_NODE_OUT_ORDER, "%u",
+				    ilog2(info->stream->tx.pages));
+	if (!err)
+		err = xenbus_printf(xbt, dir, MYDEVICE_NODE_IN_ORDER, "%u",
+				    ilog2(info->stream->rx.pages));
+	return err;
+}
+
+static int mydevicefront_publish(struct mydevicefront_info *info)
+{
+	struct xenbus_device *dev = info->dev;
+	struct xenbus_transaction xbt;
+	int err, end;
+
+	do {
+		err = xenbus_transaction_start(&xbt);
+		if (err)
+			break;
+		err = mydevicefront_write_nodes(info, xbt);
+		end = xenbus_transaction_end(xbt, err != 0);
+		if (!err)
+			err = end;
+	} while (err == -EAGAIN);	/* somebody else wrote there meanwhile */
+	if (err)
+		xenbus_dev_fatal(dev, err, "publishing in %s", dev->nodename);
+	return err;
+}
+
+/* Releases all that belongs to a connection, however much of it there is. */
+static void mydevicefront_disconnect(struct mydevicefront_info *info)
+{
+	mydevicefront_stop_stream(info);
+	if (info->irq)
+		unbind_from_irqhandler(info->irq, info);	/* closes the port, too */
+	info->irq = 0;
+	mydevicefront_teardown_stream(info);
+	info->version = 0;
+}
+
+/* The backend made its offer: prepare everything, then publish it. */
+static int mydevicefront_connect(struct mydevicefront_info *info)
+{
+	int err;
+
+	err = mydevicefront_negotiate(info);
+	if (err)
+		goto fail;
+	err = mydevicefront_setup_stream(info);
+	if (err)
+		goto fail;
+	err = mydevicefront_setup_evtchn(info);
+	if (err)
+		goto fail;
+	err = mydevicefront_publish(info);
+	if (err)
+		goto fail;
+	xenbus_switch_state(info->dev, XenbusStateInitialised);
+	return 0;
+
+fail:
+	mydevicefront_disconnect(info);
+	return err;
+}
+
+/* Both ends are ready. */
+static void mydevicefront_go_live(struct mydevicefront_info *info)
+{
+	mydevicefront_set_stream(info, info->stream);
+	xenbus_switch_state(info->dev, XenbusStateConnected);
+	dev_info(&info->dev->dev, "Connected, protocol version %u.\n", info->version);
+}
+
+/* The connection ends: stop the users, release, and only then say Closed. */
+static void mydevicefront_close(struct mydevicefront_info *info)
+{
+	mydevicefront_disconnect(info);
+	xenbus_switch_state(info->dev, XenbusStateClosed);
+	dev_info(&info->dev->dev, "Closed.\n");
+}
+
+/*
+ * The backend changed its state. Like every XenBus callback this runs in the
+ * one thread that all devices of this domain share, so it may sleep, but does
+ * not wait for the other end. The backend is not trusted: it may say anything
+ * at any time, and states may be missed, for only the latest one is seen.
+ */
+static void mydevicefront_otherend_changed(struct xenbus_device *dev,
+					   enum xenbus_state backend_state)
+{
+	struct mydevicefront_info *info = dev_get_drvdata(&dev->dev);
+
+	dev_dbg(&dev->dev, "the backend is %s\n", xenbus_strstate(backend_state));
+	mutex_lock(&info->lock);
+
+	switch (backend_state) {
+	case XenbusStateInitialising:
+	case XenbusStateInitialised:
+	case XenbusStateReconfiguring:
+	case XenbusStateReconfigured:
+		break;
+
+	case XenbusStateInitWait:
+		if (dev->state == XenbusStateInitialised ||
+		    dev->state == XenbusStateClosing)
+			break;		/* it has not seen our state yet */
+		if (info->broken)
+			break;
+		mydevicefront_disconnect(info);	/* from a backend that was restarted */
+		mydevicefront_connect(info);
+		break;
+
+	case XenbusStateConnected:
+		if (dev->state == XenbusStateInitialised)
+			mydevicefront_go_live(info);
+		break;
+
+	case XenbusStateClosed:
+	case XenbusStateUnknown:		/* its directory is gone */
+		if (dev->state == XenbusStateInitialising)
+			break;		/* it will follow when it sees our state */
+		fallthrough;
+	case XenbusStateClosing:
+		if (dev->state != XenbusStateClosed)
+			mydevicefront_close(info);
+		break;
+	}
+
+	mutex_unlock(&info->lock);
+}
+
+/*
+ * The nodes are gone, or the driver is unbound. XenBus has stopped the watch on
+ * the backend's state, and says Closed for us afterwards.
+ */
+static void mydevicefront_remove(struct xenbus_device *dev)
+{
+	struct mydevicefront_info *info = dev_get_drvdata(&dev->dev);
+
+	mydevicefront_disconnect(info);
+	mydevicefront_del_node(info);
+	kfree(info);
+	dev_info(&dev->dev, "Goodbye.\n");
+}
+
+static const struct xenbus_device_id mydevicefront_ids[] = {
+	{ "mydevice" },
+	{ "" }
+};
+
+static struct xenbus_driver mydevicefront_driver = {
+	.name = KBUILD_MODNAME,
+	.ids = mydevicefront_ids,
+	.probe = mydevicefront_probe,
+	.remove = mydevicefront_remove,
+	.otherend_changed = mydevicefront_otherend_changed,
+	.not_essential = true,	/* a guest boots without it */
+	.driver.dev_groups = mydevicefront_groups,
+};
+
+static int __init mydevicefront_register_nodes(void)
+{
+	int err;
+
+	/* A grant covers a whole page of this kernel's, and so does the index. */
+	BUILD_BUG_ON(PAGE_SIZE != MYDEVICE_PAGE_SIZE);
+	BUILD_BUG_ON(sizeof(struct mydevice_index) > MYDEVICE_PAGE_SIZE);
+
+	err = class_register(&mydevicefront_class);
+	if (err)
+		return err;
+	err = alloc_chrdev_region(&mydevicefront_first, 0, MYDEVICEFRONT_MINORS,
+				  KBUILD_MODNAME);
+	if (err)
+		class_unregister(&mydevicefront_class);
+	return err;
+}
+
+static void mydevicefront_unregister_nodes(void)
+{
+	unregister_chrdev_region(mydevicefront_first, MYDEVICEFRONT_MINORS);
+	class_unregister(&mydevicefront_class);
+	ida_destroy(&mydevicefront_minors);
+}
+
+static int __init mydevicefront_init(void)
+{
+	int err;
+
+	if (!xen_domain()) {
+		pr_err("this is not a Xen domain\n");
+		return -ENODEV;
+	}
+	pr_info("Hello World!\n");
+	err = mydevicefront_register_nodes();
+	if (err)
+		return err;
+	err = xenbus_register_frontend(&mydevicefront_driver);
+	if (err)
+		mydevicefront_unregister_nodes();
+	return err;
+}
+module_init(mydevicefront_init);
+
+static void __exit mydevicefront_exit(void)
+{
+	xenbus_unregister_driver(&mydevicefront_driver);
+	mydevicefront_unregister_nodes();
+	pr_info("Goodbye World!\n");
+}
+module_exit(mydevicefront_exit);
+
+MODULE_DESCRIPTION("Frontend of mydevice, a virtual device for Xen guests");
+MODULE_LICENSE("GPL");
+MODULE_ALIAS("xen:mydevice");

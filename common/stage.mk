@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The targets that a stage has inside the tutorial. Its own Makefile includes
+# this file if it is there.
+
+common := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
+stage := $(notdir $(CURDIR))
+export DOMU WHERE
+
+# Where the modules run: in the lab, or on this machine if it is a dom0. A guest
+# of a real Xen host looks like any workstation, so there WHERE=host is said.
+WHERE ?= $(if $(shell grep -s control_d /proc/xen/capabilities),host,lab)
+ifeq ($(filter lab host,$(WHERE)),)
+$(error WHERE is lab or host, not '$(WHERE)')
+endif
+
+# The lab's kernel is the one that linux-headers-amd64 stands for.
+ifeq ($(WHERE),lab)
+KDIR ?= /usr/src/linux-headers-$(shell $(common)/lab/lab release)
+modules: packages
+endif
+
+load: built
+	@$(common)/stage load $(stage)
+
+# On a Xen host modules that were built elsewhere will do.
+built:
+	@if [ '$(WHERE)' = lab ] || [ -d '$(KDIR)' ]; then \
+		$(MAKE) --no-print-directory modules; \
+	else \
+		$(common)/stage built $(stage); \
+	fi
+
+packages:
+	@$(common)/need build
+
+unload status log try:
+	@$(common)/stage $@ $(stage)
+
+check:
+	@$(common)/check $(stage)
+
+diff:
+	@$(common)/stage diff $(stage)
+
+help:
+	@echo 'make           build mydevicefront.ko and mydeviceback.ko'
+	@echo 'make load      load them and make the device appear; prepares what is missing'
+	@echo 'make try       use the device, and show the commands that do it'
+	@echo 'make status    what is loaded, and the state of each end'
+	@echo 'make log       what the modules said in each domain'
+	@echo 'make unload    the device and the modules go away'
+	@echo 'make check     test this stage'
+	@echo 'make diff      what this stage adds to the one before it'
+	@echo 'make clean     remove what was built'
+	@echo
+	@echo 'WHERE=lab      in the lab: Xen, a dom0 and a domU inside QEMU (the default)'
+	@echo 'WHERE=host     on this machine (the default in a dom0): in dom0 the backend,'
+	@echo '               make load DOMU=name-or-domid; in a domU the frontend'
+
+.PHONY: load built packages unload status log try check diff help
