@@ -50,13 +50,18 @@ static void mydeviceback_notify(struct mydeviceback_info *info)
 	notify_remote_via_irq(info->irq);
 }
 
-/* What makes a round trip of a notification: an event for each event. */
-static void mydeviceback_answer(struct mydeviceback_info *info, int irq)
+/*
+ * Counts an event and answers it with one of our own, which makes a round trip.
+ * Binding the port makes an event, too, before this end is Connected; nobody
+ * sent that one.
+ */
+static void mydeviceback_answer(struct mydeviceback_info *info)
 {
-	if (!READ_ONCE(info->answer))
+	if (READ_ONCE(info->dev->state) != XenbusStateConnected)
 		return;
-	atomic_inc(&info->events_sent);
-	notify_remote_via_irq(irq);
+	atomic_inc(&info->events_received);
+	if (READ_ONCE(info->answer))
+		mydeviceback_notify(info);
 }
 
 /*
@@ -69,8 +74,7 @@ static irqreturn_t mydeviceback_interrupt(int irq, void *dev_id)
 	struct mydeviceback_info *info = dev_id;
 	unsigned int eoi = 0;
 
-	atomic_inc(&info->events_received);
-	mydeviceback_answer(info, irq);	/* info->irq may not be set yet */
+	mydeviceback_answer(info);
 	xen_irq_lateeoi(irq, eoi);
 	return IRQ_HANDLED;
 }

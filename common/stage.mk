@@ -5,7 +5,6 @@
 
 common := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 stage := $(notdir $(CURDIR))
-export DOMU WHERE
 
 # Where the modules run: in the lab, or on this machine if it is a dom0. A guest
 # of a real Xen host looks like any workstation, so there WHERE=host is said.
@@ -13,6 +12,7 @@ WHERE ?= $(if $(shell grep -s control_d /proc/xen/capabilities),host,lab)
 ifeq ($(filter lab host,$(WHERE)),)
 $(error WHERE is lab or host, not '$(WHERE)')
 endif
+export DOMU WHERE
 
 # The lab's kernel is the one that linux-headers-amd64 stands for.
 ifeq ($(WHERE),lab)

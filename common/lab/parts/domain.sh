@@ -19,31 +19,36 @@ domain_name() {
 
 # in_domain NAME SSH-ARG...
 in_domain() {
-	port=$(domain_port "$1") || exit
-	shift
+	in_domain_within 0 "$@"
+}
+
+# in_domain_within SECONDS NAME SSH-ARG...: the same with a limit, 0 for none.
+in_domain_within() {
+	port=$(domain_port "$2") || exit
+	seconds=$1
+	shift 2
 	# ssh looks for its socket by a path relative to $run, because the
 	# length of a socket's path is limited and a checkout's is not.
-	(cd "$run" && exec ssh -q -F none -p "$port" -i ../ssh-key -o IdentitiesOnly=yes \
-		-o BatchMode=yes -o ConnectTimeout=20 -o ConnectionAttempts=1 \
+	(cd "$run" && exec timeout --foreground "$seconds" ssh -F none -p "$port" -i ../ssh-key -o IdentitiesOnly=yes \
+		-o LogLevel=ERROR -o BatchMode=yes -o ConnectTimeout=20 -o ConnectionAttempts=1 \
 		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
-		-o ServerAliveInterval=15 -o ServerAliveCountMax=8 \
+		-o ServerAliveInterval=10 -o ServerAliveCountMax=6 \
 		-o ControlMaster=auto -o ControlPath="./ssh.%p" -o ControlPersist=yes \
 		root@127.0.0.1 "$@" 9>&-)
 }
 
-# answers NAME: does the domain answer? Sets its clock on the way, for a restored
-# machine still has the time of its snapshot.
+# answers NAME SECONDS [COMMAND]: does the domain answer within that time?
 answers() {
-	in_domain "$1" "date -s @$(now)" </dev/null >/dev/null 2>&1
+	in_domain_within "$2" "$1" "${3-true}" </dev/null >/dev/null 2>"$run/ssh.log"
 }
 
+# all_answer SECONDS: sets the clocks on the way, for a restored machine still has
+# the time of its snapshot. If it is not 0, $domain did not answer that long.
 all_answer() {
 	for domain in $(cut -d ' ' -f 1 "$run/ports"); do
 		began=$(now)
-		until answers "$domain"; do
-			machine_alive || console_die "QEMU ended while the lab waited for $domain" dom0.console
-			[ $(($(now) - began)) -lt $STALL ] ||
-				console_die "$domain did not answer for $STALL s" dom0.console
+		until answers "$domain" 15 "date -s @$(now)"; do
+			machine_alive && [ $(($(now) - began)) -lt "$1" ] || return
 			progress "waiting for $domain to answer"
 			sleep 0.1
 		done
@@ -51,9 +56,14 @@ all_answer() {
 	progress_end
 }
 
+ssh_says() {
+	tail -n 1 "$run/ssh.log" | tr -d '\r'
+}
+
 # quote WORD...: for a shell on the other side.
 quote() {
 	for word; do
-		printf "'%s' " "$(printf '%s' "$word" | sed "s/'/'\\\\''/g")"
+		word=$(printf '%sx' "$word" | sed "s/'/'\\\\''/g")
+		printf "'%s' " "${word%x}"
 	done
 }

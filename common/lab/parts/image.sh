@@ -23,7 +23,7 @@ list() {
 image_key() {
 	{
 		kernel_release
-		cat "$lab_dir/parts/image.sh" "$lab_dir"/guest/* "$build/ssh-key.pub"
+		cat "$lab_dir/parts/image.sh" "$lab_dir"/guest/* "$build/ssh-key.pub" 2>/dev/null
 	} | sha256sum | cut -c 1-16
 }
 
@@ -42,8 +42,9 @@ make_image() {
 	[ -e "$images/id" ] && return
 	need_space 1500
 	making=$build/making
+	umask 022
 	rm -rf "$making"
-	mkdir -p "$making/image"
+	mkdir -p "$making/image" || die_disk
 	fetch_packages
 	say "making the hypervisor, the kernel and the two roots ready to boot"
 	PATH=$PATH:/sbin depmod -b "$making/debian" "$release" &&
@@ -53,8 +54,7 @@ make_image() {
 	done
 	(cd "$making/image" && sha256sum -- * >"$making/id" && mv "$making/id" id) || die_disk
 	rm -rf "$build/images"
-	mkdir -p "$build/images"
-	mv "$making/image" "$images"
+	mkdir -p "$build/images" && mv "$making/image" "$images" || die_disk
 	rm -rf "$making"
 }
 
@@ -70,12 +70,30 @@ fetch_packages() {
 		--dpkgopt='path-exclude=/usr/lib/python3*' \
 		--extract-hook='cd "$1/var/cache/apt/archives" && ls *.deb > ../../../../packages.txt' \
 		bookworm "$making/debian" ${LAB_MIRROR:+"$LAB_MIRROR"} \
-		>"$making/mmdebstrap.log" 2>&1 || fetch_failed
+		>"$making/mmdebstrap.log" 2>&1 </dev/null 9>&- &
+	helper=$!
+	while_it_grows "$making" "fetching and unpacking"
+	wait $helper || fetch_failed
+	helper=
 	sed -n 's/%3a/:/; s/^\([^_]*\)_\(.*\)_\([^_]*\)\.deb$/\1 \2 \3/p' \
 		"$making/debian/packages.txt" | sort >"$making/image/packages.txt"
 }
 
+# while_it_grows DIRECTORY WHAT: until $helper ends, which writes there.
+while_it_grows() {
+	began=$(now) size=0 changed=$began
+	while kill -0 "$helper" 2>/dev/null; do
+		seen=$(du -sk "$1" 2>/dev/null | cut -f 1)
+		[ "$seen" = "$size" ] || { size=$seen changed=$(now); }
+		[ $(($(now) - changed)) -lt $STALL ] || die "$2: nothing came for $STALL s"
+		progress "$2: $((size / 1024)) MB"
+		sleep 0.5
+	done
+	progress_end
+}
+
 fetch_failed() {
+	helper=
 	tail -n 5 "$making/mmdebstrap.log" >&2
 	if grep -q "Unable to locate package linux-image-$release" "$making/mmdebstrap.log"; then
 		die "Debian no longer has the kernel $release that your linux-headers-amd64 is for." \

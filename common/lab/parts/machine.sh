@@ -5,6 +5,7 @@
 # cold once, then from a snapshot. Everything about a running lab is in $run:
 #
 #   pid monitor qemu.log        the QEMU process
+#   ssh.PORT ssh.log            connections into the domains
 #   dom0.console domU.console   what Xen and dom0, and all domUs, print
 #   ports                       domain name, ssh port on the loopback address
 #   ready                       there when all domains answer; holds the
@@ -12,7 +13,8 @@
 
 DOM0_MIB=512
 DOMU_MIB=160		# 128 for the guest, the rest for Xen's own tables
-STALL=120		# give up when a console is silent for so many seconds
+STALL=120		# give up when nothing moves for so many seconds
+BOOT=1200		# give up on a boot after so many, even if it prints on and on
 
 # -- which QEMU ------------------------------------------------------------
 
@@ -41,29 +43,33 @@ choose_accelerator() {
 }
 
 kvm_boots_xen() {
-	banner=$build/kvm-test
+	banner=$build/kvm-test.$$
 	: >"$banner"
 	timeout 10 qemu-system-x86_64 -accel kvm -cpu host -m 256 -display none \
 		-nodefaults -no-reboot -serial file:"$banner" \
 		-kernel "$images/xen" -append "console=com1 noreboot" >/dev/null 2>&1 &
-	tester=$!
+	helper=$!
 	works=1
-	while kill -0 $tester 2>/dev/null; do
-		! grep -q 'Xen version' "$banner" || { works=0; break; }
+	while kill -0 $helper 2>/dev/null; do
+		! grep -qs 'Xen version' "$banner" || { works=0; break; }
 		sleep 0.1
 	done
-	kill $tester 2>/dev/null
-	wait $tester 2>/dev/null
+	kill $helper 2>/dev/null
+	wait $helper 2>/dev/null
+	helper=
 	rm -f "$banner"
 	return $works
 }
 
-# machine DOMUS EXTRA...: starts QEMU in the background. All files are named
-# relative to $run, where QEMU stays: its comma syntax and the length of a
-# socket's path would otherwise limit where a checkout may be.
+# machine DOMUS EXTRA...: starts QEMU in the background; 0 if its monitor answers.
+# All files are named relative to $run, where QEMU stays: its comma syntax and
+# the length of a socket's path would otherwise limit where a checkout may be.
+# The pid is written before QEMU begins, so that there is none without a pid.
 machine() {
 	domus=$1
 	shift
+	machine_kill
+	mkdir -p "$run" || die_disk
 	forwards=hostfwd=tcp:127.0.0.1:0-10.0.2.15:22
 	i=1
 	while [ "$i" -le "$domus" ]; do
@@ -71,7 +77,8 @@ machine() {
 		i=$((i + 1))
 	done
 	ln -sfn "$images" "$run/images"
-	(cd "$run" && exec setsid qemu-system-x86_64 -name "$LAB_NAME" -pidfile pid \
+	# shellcheck disable=SC2016 # $$ and $@ are for the inner shell
+	(cd "$run" && exec sh -c 'echo $$ >pid && exec setsid qemu-system-x86_64 "$@"' sh -name "$LAB_NAME" \
 		-accel "$accel" -cpu "$cpu" -smp 1 -m $((DOM0_MIB + DOMU_MIB * domus + 128)) \
 		-nodefaults -display none -vga none -no-reboot \
 		-serial file:dom0.console -serial file:domU.console \
@@ -82,10 +89,15 @@ machine() {
 		-drive file=images/domU.cpio,if=virtio,format=raw,readonly=on \
 		"$@" 9>&- >qemu.log 2>&1 </dev/null) &
 	qemu=$!
-	until [ -s "$run/pid" ] && read_ports; do
-		kill -0 $qemu 2>/dev/null || die "QEMU did not start: $(tail -n 3 "$run/qemu.log")"
+	began=$(now)
+	until read_ports; do
+		kill -0 $qemu 2>/dev/null && [ $(($(now) - began)) -lt $STALL ] || return
 		sleep 0.05
 	done
+}
+
+qemu_says() {
+	tail -n 3 "$run/qemu.log" | grep . || echo "(it says nothing)"
 }
 
 # -- talking to it ---------------------------------------------------------
@@ -101,18 +113,28 @@ machine_pid() {
 }
 
 # A pid file may outlive its process, and the number may be somebody else's by
-# now: the process must be a QEMU that has this directory's monitor open.
+# now: the process must be a QEMU that stays in this directory.
 machine_alive() {
-	pid=$(machine_pid) && kill -0 "$pid" 2>/dev/null &&
-		tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "^qemu-system-x86_64 -name $LAB_NAME "
+	pid=$(machine_pid) && is_our_qemu "$pid" "$run"
+}
+
+is_our_qemu() {
+	tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline" | grep -q '^qemu-system-x86_64 ' &&
+		[ "$(readlink "/proc/$1/cwd")" = "$2" ]
 }
 
 machine_kill() {
-	if machine_alive; then
-		kill -KILL "$pid" 2>/dev/null
-		until ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
-	fi
+	! machine_alive || qemu_kill "$pid"
+	# One whose directory somebody removed under it would run on unnoticed.
+	for pid in $(pgrep -x qemu-system-x86); do
+		! is_our_qemu "$pid" "$run (deleted)" || qemu_kill "$pid"
+	done
 	rm -rf "$run"
+}
+
+qemu_kill() {
+	kill -KILL "$1" || die "QEMU (pid $1) cannot be ended"
+	while [ -s "/proc/$1/cmdline" ]; do sleep 0.05; done
 }
 
 read_ports() {
@@ -137,10 +159,12 @@ snapshot_key() {
 # cold_boot DOMUS: returns when every domain has said that it is ready.
 cold_boot() {
 	say "booting Xen, dom0 and $(domus "$1") (once; later starts restore a snapshot)"
+	rm -f "$images"/snapshots/*.new
 	cmdline="console=hvc0 quiet lab_name=dom0 lab_address=10.0.2.15 lab_domus=$1"
 	machine "$1" -kernel images/xen \
 		-append "console=com1 com1=115200 dom0_mem=${DOM0_MIB}M,max:${DOM0_MIB}M gnttab_max_frames=256 loglvl=info guest_loglvl=warning" \
-		-initrd "images/vmlinux $cmdline cryptomgr.notests pmtmr=0,images/dom0.cpio"
+		-initrd "images/vmlinux $cmdline cryptomgr.notests pmtmr=0,images/dom0.cpio" ||
+		die "QEMU did not start: $(qemu_says)"
 	await "Xen's banner" dom0.console 'Xen version'
 	await "dom0 to be ready" dom0.console 'lab: dom0 is ready'
 	i=1
@@ -154,8 +178,12 @@ cold_boot() {
 # progress: a loaded host is slow, but something that works keeps printing.
 await() {
 	began=$(now) size=0 changed=$began
-	until grep -q "$3" "$run/$2" 2>/dev/null; do
+	until grep -qs "$3" "$run/$2"; do
 		machine_alive || console_die "QEMU ended while the lab waited for $1" "$2"
+		for console in dom0.console domU.console; do
+			! grep -Eqs "$hopeless" "$run/$console" || console_die "this went wrong while the lab waited for $1" $console
+		done
+		[ $(($(now) - began)) -lt $BOOT ] || console_die "the lab waited $BOOT s for $1" "$2"
 		seen=$(cat "$run"/*.console | wc -c)
 		[ "$seen" = "$size" ] || { size=$seen changed=$(now); }
 		[ $(($(now) - changed)) -lt $STALL ] ||
@@ -165,6 +193,9 @@ await() {
 	done
 	progress_end
 }
+
+# What no boot recovers from.
+hopeless='Kernel panic|lab: .* could not'
 
 console_die() {
 	say "the last lines of $2:"
@@ -176,11 +207,10 @@ console_die() {
 # snapshot_save FILE: QEMU's whole state, compressed. The machine goes on.
 snapshot_save() {
 	say "keeping a snapshot, so that the next start takes seconds"
-	mkdir -p "${1%/*}" || return
-	(cd "$run" && ln -sfn "${1%/*}" snapshots)
+	mkdir -p "${1%/*}"
 	name=${1##*/}
 	monitor stop 'migrate_set_parameter max-bandwidth 0' \
-		"migrate -d \"exec:zstd -q -1 -c > snapshots/$name.new\"" >/dev/null
+		"migrate -d \"exec:zstd -q -1 -c > images/snapshots/$name.new\"" >/dev/null
 	began=$(now)
 	while monitor 'info migrate' >"$run/migrate.log"; grep -Eq 'status: (setup|active|device)' "$run/migrate.log"; do
 		[ $(($(now) - began)) -lt $STALL ] || break
@@ -197,16 +227,19 @@ snapshot_save() {
 	monitor cont >/dev/null
 }
 
-# restore DOMUS FILE: 0 if the machine runs again from the snapshot.
+# restore DOMUS FILE: 0 if the domains answer again; else says why not.
 restore() {
 	zstd -q -t "$2" 2>/dev/null || { say "the snapshot is damaged: it is removed"; return 1; }
-	(cd "$run" && ln -sfn "${2%/*}" snapshots)
-	machine "$1" -incoming "exec:zstd -q -dc snapshots/${2##*/}"
+	machine "$1" -incoming "exec:zstd -q -dc images/snapshots/${2##*/}" && loaded ||
+		{ say "QEMU refused the snapshot, which is removed: $(qemu_says)"; return 1; }
+	monitor cont >/dev/null
+	all_answer 60 || { say "$domain did not answer after the restore: the snapshot is removed"; return 1; }
+}
+
+loaded() {
 	began=$(now)
 	until monitor 'info status' | grep -q 'VM status: paused$'; do
-		machine_alive || { say "QEMU refused the snapshot: $(tail -n 1 "$run/qemu.log")"; return 1; }
-		[ $(($(now) - began)) -lt $STALL ] || { say "QEMU did not load the snapshot in $STALL s"; return 1; }
+		machine_alive && [ $(($(now) - began)) -lt $STALL ] || return
 		sleep 0.05
 	done
-	monitor cont >/dev/null
 }

@@ -45,9 +45,18 @@ domus() {
 	if [ "$1" = 1 ]; then echo "1 domU"; else echo "$1 domUs"; fi
 }
 
+free_mib() {
+	echo $(($(df -k --output=avail "$build" | tail -n 1) / 1024))
+}
+
+die_disk() {
+	die "what the lab keeps in $build could not be written ($(free_mib) MiB are free there)." \
+		"With the disk in order, the same command goes on."
+}
+
 # need_space MIB: in the build directory, before something large is begun.
 need_space() {
-	free=$(($(df -Pk "$build" | awk 'NR == 2 { print $4 }') / 1024))
+	free=$(free_mib)
 	[ "$free" -ge "$1" ] ||
 		die "$build has $free MiB free, and the lab needs $1 MiB to be made." \
 			"Free some space, or put the build directory elsewhere: LAB_BUILD=/some/where"

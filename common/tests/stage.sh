@@ -1,0 +1,146 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the tests of the stages share: the life of a device, whatever it can do.
+# A test sets stage, defines the function works, and calls test_stage.
+
+top=$(cd "$(dirname "$0")/../.." && pwd -P)
+lab=$top/common/lab/lab
+export LAB_TIMEOUT="${LAB_TIMEOUT:-300}"
+
+. "$top/common/tests/tap.sh"
+
+front=/sys/bus/xen/devices/mydevice-0
+
+in_dom0() { "$lab" run dom0 "$1" </dev/null; }
+in_domU() { "$lab" run domU "$1" </dev/null; }
+target() { make --no-print-directory -C "$top/$stage" "$1"; }
+
+# -- what is watched over a whole round --------------------------------------
+
+# Grants that are mapped and event channels that are there, in both domains.
+ledger() {
+	in_dom0 "xl debug-keys g; sleep 0.1
+		xl dmesg | awk '/gnttab_usage_print_all \\[/ { n = 0 } / \\[0x/ { n++ } END { print \"grants\", n + 0 }'
+		for d in 0 $guest; do echo channels of \$d: \$(lsevtchn \$d | wc -l); done" | paste -sd ' '
+}
+
+# The network has grants of its own in flight now and then: look again.
+ledger_is_back() {
+	for try in 1 2 3 4 5 6; do
+		[ "$(ledger)" != "$1" ] || return 0
+		sleep 1
+	done
+	echo "at the start: $1"
+	echo "at the end:   $(ledger)"
+	return 1
+}
+
+mark_logs() {
+	mark="tests: $stage round $1 $$"
+	in_dom0 "echo '$mark' >/dev/kmsg"
+	in_domU "echo '$mark' >/dev/kmsg"
+}
+
+log_since() { "in_$1" "dmesg | sed '1,/$mark/d'"; }
+
+log_is_clean() {
+	! log_since "$1" | grep -E 'BUG|WARN|Oops|Call Trace|rcu.*stall|blocked for more|general protection|[Uu]nexpected|possible|g\.e\.|deferring|mydevice.*(fail|error|claims)'
+}
+
+# -- the steps ---------------------------------------------------------------
+
+state_of() {
+	in_dom0 "xenstore-read /local/domain/$guest/device/mydevice/0/state /local/domain/0/backend/mydevice/$guest/0/state 2>&1 | paste -sd ' '"
+}
+
+# until_state WANTED: frontend's and backend's state by number, within 20 s.
+until_state() {
+	in_dom0 "for try in \$(seq 100); do
+			states=\$(xenstore-read /local/domain/$guest/device/mydevice/0/state /local/domain/0/backend/mydevice/$guest/0/state 2>&1 | paste -sd ' ')
+			[ \"\$states\" != '$1' ] || exit 0
+			sleep 0.2
+		done
+		echo waited 20 s for the states $1 and saw \$states
+		exit 1"
+}
+
+rebind() {
+	"in_$1" "echo $3 >/sys/bus/$2/$4"
+}
+
+says_hello() {
+	log=$(log_since dom0)
+	has "$log" 'mydeviceback: Hello World!' "dom0: hello when the module is loaded"
+	has "$log" "mydeviceback mydevice-$guest-0: Probe called. We are good to go." "dom0: probe is called"
+	log=$(log_since domU)
+	has "$log" 'mydevicefront: Hello World!' "domU: hello when the module is loaded"
+	has "$log" 'mydevicefront mydevice-0: Probe called. We are good to go.' "domU: probe is called"
+}
+
+# The guest may read the backend's directory and write nothing in it.
+guest_cannot_write() {
+	back_dir=/local/domain/0/backend/mydevice/$guest/0
+	before=$(in_dom0 "xenstore-ls -p $back_dir")
+	has "$(in_domU "xenstore-read $back_dir/state")" '^4$' "the guest reads the backend's state"
+	for node in state online frontend new-node; do
+		ok "the guest cannot write the backend's $node" in_domU "! xenstore-write $back_dir/$node 6"
+	done
+	ok "the guest cannot remove the backend's nodes" in_domU "! xenstore-rm $back_dir/state"
+	ok "the guest cannot change their permissions" in_domU "! xenstore-chmod $back_dir b$guest"
+	is "$(in_dom0 "xenstore-ls -p $back_dir")" "$before" "the backend's directory is as it was"
+}
+
+# Either end leaves first and comes back; the other follows.
+closes_in_either_order() {
+	ok "the frontend is unbound" rebind domU xen mydevice-0 drivers/mydevicefront/unbind
+	ok "both ends go to Closed" until_state '6 6'
+	ok "the frontend is bound" rebind domU xen mydevice-0 drivers/mydevicefront/bind
+	ok "both ends are Connected again" until_state '4 4'
+	ok "the backend is unbound" rebind dom0 xen-backend "mydevice-$guest-0" drivers/mydeviceback/unbind
+	ok "both ends go to Closed" until_state '6 6'
+	ok "the backend is bound" rebind dom0 xen-backend "mydevice-$guest-0" drivers/mydeviceback/bind
+	ok "both ends are Connected again" until_state '4 4'
+}
+
+says_goodbye() {
+	log=$(log_since dom0)
+	has "$log" "mydeviceback mydevice-$guest-0: Goodbye" "dom0: the device says goodbye"
+	has "$log" 'mydeviceback: Goodbye World!' "dom0: the module says goodbye"
+	log=$(log_since domU)
+	has "$log" 'mydevicefront mydevice-0: Goodbye' "domU: the device says goodbye"
+	has "$log" 'mydevicefront: Goodbye World!' "domU: the module says goodbye"
+}
+
+nothing_left() {
+	is "$(in_dom0 'xenstore-ls -f | grep mydevice; lsmod | grep ^mydevice; ls /dev | grep mydevice')" "" "no node and no module is left in dom0"
+	is "$(in_domU 'xenstore-ls -f device | grep mydevice; lsmod | grep ^mydevice; ls /dev | grep mydevice')" "" "no node and no module is left in the domU"
+}
+
+one_round() {
+	mark_logs "$1"
+	start=$(ledger)
+	has "$start" 'grants [0-9]+ channels of 0: [1-9][0-9]* channels of .*: [1-9]' "round $1: the ledger can be read: $start"
+	ok "make load" target load
+	is "$(state_of)" "4 4" "both ends are Connected"
+	says_hello
+	works
+	guest_cannot_write
+	closes_in_either_order
+	works
+	ok "make unload" target unload
+	says_goodbye
+	nothing_left
+	ok "grants and event channels are back where they began" ledger_is_back "$start"
+	ok "dom0's kernel log is clean" log_is_clean dom0
+	ok "the domU's kernel log is clean" log_is_clean domU
+}
+
+test_stage() {
+	"$lab" start || bail_out "the lab does not start"
+	guest=$(in_dom0 'xl domid domU1') || bail_out "dom0 does not answer"
+	target unload >/dev/null 2>&1
+	one_round 1
+	one_round 2
+	done_testing
+}

@@ -1,0 +1,63 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The Test Anything Protocol for the tests in this directory; prove reads it.
+
+tests_run=0
+tests_failed=0
+
+# pass DESCRIPTION, fail DESCRIPTION [WHY]
+pass() {
+	tests_run=$((tests_run + 1))
+	printf 'ok %d - %s\n' "$tests_run" "$1"
+}
+
+fail() {
+	tests_run=$((tests_run + 1))
+	tests_failed=$((tests_failed + 1))
+	printf 'not ok %d - %s\n' "$tests_run" "$1"
+	[ $# -lt 2 ] || printf '%s\n' "$2" | sed 's/^/#   /'
+}
+
+# ok DESCRIPTION COMMAND...: passes if the command succeeds. Its output is shown
+# when it does not.
+ok() {
+	description=$1
+	shift
+	if output=$("$@" 2>&1); then
+		pass "$description"
+	else
+		fail "$description" "exit status $? of: $*
+$output"
+	fi
+}
+
+# is GOT WANTED DESCRIPTION
+is() {
+	if [ "$1" = "$2" ]; then
+		pass "$3"
+	else
+		fail "$3" "got:    $1
+wanted: $2"
+	fi
+}
+
+# has TEXT PATTERN DESCRIPTION: passes if a line of the text matches (grep -E).
+has() {
+	if printf '%s\n' "$1" | grep -Eq -- "$2"; then
+		pass "$3"
+	else
+		fail "$3" "nothing matches $2 in:
+$1"
+	fi
+}
+
+bail_out() {
+	printf 'Bail out!  %s\n' "$1"
+	exit 1
+}
+
+done_testing() {
+	printf '1..%d\n' "$tests_run"
+	[ "$tests_failed" -eq 0 ]
+}
