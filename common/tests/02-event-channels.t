@@ -21,7 +21,7 @@ ring_and_wait() {
 		done"
 }
 
-counts() { "in_$1" "cd $2 && paste -sd ' ' events_sent events_received"; }
+counts() { "in_$1" "cd $2 && echo \$(cat events_sent events_received)"; }
 
 works() {
 	back=/sys/bus/xen-backend/devices/mydevice-$guest-0

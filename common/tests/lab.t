@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The lab itself: is it a real Xen, and does the machine under it compute
+# right?
+
+top=$(cd "$(dirname "$0")/../.." && pwd -P)
+lab=$top/common/lab/lab
+export LAB_TIMEOUT=300
+. "$top/common/tests/tap.sh"
+
+in_dom0() { "$lab" run dom0 "$1" </dev/null; }
+in_domU() { "$lab" run domU "$1" </dev/null; }
+
+# Both domains at once: one that is alone keeps its registers.
+registers() {
+	"$top/common/tests/build" sse || return 1
+	"$lab" put dom0 "$tests_build/sse" /tmp && "$lab" put domU "$tests_build/sse" /tmp || return 1
+	in_domU '/tmp/sse 10 2 & /tmp/sse 10 3; s=$?; wait $! && exit $s' >"$tests_build/sse.domU" &
+	in_dom0 '/tmp/sse 10 1 & /tmp/sse 10 4; s=$?; wait $! && exit $s' >"$tests_build/sse.dom0"
+	dom0_status=$?
+	wait $!
+	domu_status=$?
+	cat "$tests_build/sse.dom0" "$tests_build/sse.domU"
+	[ $dom0_status -eq 0 ] && [ $domu_status -eq 0 ] &&
+		[ "$(cat "$tests_build/sse.dom0" "$tests_build/sse.domU" | grep -c '^[1-9][0-9]* checks, 0 wrong')" -eq 4 ]
+}
+tests_build=$top/.build/tests
+
+"$lab" start || bail_out "the lab does not start"
+
+has "$(in_dom0 'xl info')" '^xen_version *: 4\.17' "dom0's toolstack speaks to Xen 4.17"
+has "$(in_dom0 'xl list')" '^domU1 +[1-9]' "the domU is a domain of it"
+has "$(in_dom0 'cat /proc/xen/capabilities')" control_d "dom0 is the control domain"
+is "$(in_domU 'cat /proc/xen/capabilities')" "" "the domU is not"
+has "$(in_domU 'dmesg')" 'Booting kernel on Xen|Hypervisor detected: Xen PV' "the domU's kernel knows that it runs on Xen"
+release=$("$lab" release)
+is "$(in_dom0 'uname -r')" "$release" "dom0's kernel is the one that the headers are for"
+is "$(in_domU 'uname -r')" "$release" "so is the domU's"
+
+# A root made of Debian's packages holds nothing that the host happens to have.
+packages=$("$lab" packages)
+has "$packages" '^xen-hypervisor-4\.17-amd64 4\.17' "the lab says what it is made of: the hypervisor"
+has "$packages" "^linux-image-$release " "... and the kernel"
+is "$(printf '%s\n' "$packages" | grep -vc ' ')" 0 "each package with its version"
+
+ok "SSE registers stay intact while dom0 and the domU are both busy" registers
+printf '%s\n' "$output" | sed 's/^/# /'
+
+done_testing
