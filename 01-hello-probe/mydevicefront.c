@@ -117,10 +117,16 @@ static int mydevicefront_publish(struct mydevicefront_info *info)
 	return err;
 }
 
+/* Ends the use of a connection at this end. What is shared stays shared. */
+static void mydevicefront_stop(struct mydevicefront_info *info)
+{
+	info->version = 0;
+}
+
 /* Releases all that belongs to a connection, however much of it there is. */
 static void mydevicefront_disconnect(struct mydevicefront_info *info)
 {
-	info->version = 0;
+	mydevicefront_stop(info);
 }
 
 /* The backend made its offer: prepare everything, then publish it. */
@@ -149,10 +155,11 @@ static void mydevicefront_go_live(struct mydevicefront_info *info)
 	dev_info(&info->dev->dev, "Connected, protocol version %u.\n", info->version);
 }
 
-/* The connection ends: stop the users, release, and only then say Closed. */
-static void mydevicefront_close(struct mydevicefront_info *info)
+/* Tells the backend that this end uses the connection no more. */
+static void mydevicefront_say_closed(struct mydevicefront_info *info)
 {
-	mydevicefront_disconnect(info);
+	if (info->dev->state == XenbusStateClosed)
+		return;
 	xenbus_switch_state(info->dev, XenbusStateClosed);
 	dev_info(&info->dev->dev, "Closed.\n");
 }
@@ -190,14 +197,17 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 			mydevicefront_go_live(info);
 		break;
 
-	case XenbusStateClosed:
+	case XenbusStateClosing:
+		mydevicefront_stop(info);
+		mydevicefront_say_closed(info);
+		break;
+
+	case XenbusStateClosed:			/* it has let go of everything */
 	case XenbusStateUnknown:		/* its directory is gone */
 		if (dev->state == XenbusStateInitialising)
 			break;		/* it will follow when it sees our state */
-		fallthrough;
-	case XenbusStateClosing:
-		if (dev->state != XenbusStateClosed)
-			mydevicefront_close(info);
+		mydevicefront_disconnect(info);
+		mydevicefront_say_closed(info);
 		break;
 	}
 }
@@ -210,6 +220,7 @@ static void mydevicefront_remove(struct xenbus_device *dev)
 {
 	struct mydevicefront_info *info = dev_get_drvdata(&dev->dev);
 
+	mydevicefront_stop(info);
 	mydevicefront_disconnect(info);
 	kfree(info);
 	dev_info(&dev->dev, "Goodbye.\n");

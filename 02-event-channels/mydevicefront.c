@@ -251,13 +251,19 @@ static int mydevicefront_publish(struct mydevicefront_info *info)
 	return err;
 }
 
-/* Releases all that belongs to a connection, however much of it there is. */
-static void mydevicefront_disconnect(struct mydevicefront_info *info)
+/* Ends the use of a connection at this end. What is shared stays shared. */
+static void mydevicefront_stop(struct mydevicefront_info *info)
 {
 	if (info->irq)
 		unbind_from_irqhandler(info->irq, info);	/* closes the port, too */
 	info->irq = 0;
 	info->version = 0;
+}
+
+/* Releases all that belongs to a connection, however much of it there is. */
+static void mydevicefront_disconnect(struct mydevicefront_info *info)
+{
+	mydevicefront_stop(info);
 }
 
 /* The backend made its offer: prepare everything, then publish it. */
@@ -289,10 +295,11 @@ static void mydevicefront_go_live(struct mydevicefront_info *info)
 	dev_info(&info->dev->dev, "Connected, protocol version %u.\n", info->version);
 }
 
-/* The connection ends: stop the users, release, and only then say Closed. */
-static void mydevicefront_close(struct mydevicefront_info *info)
+/* Tells the backend that this end uses the connection no more. */
+static void mydevicefront_say_closed(struct mydevicefront_info *info)
 {
-	mydevicefront_disconnect(info);
+	if (info->dev->state == XenbusStateClosed)
+		return;
 	xenbus_switch_state(info->dev, XenbusStateClosed);
 	dev_info(&info->dev->dev, "Closed.\n");
 }
@@ -331,14 +338,17 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 			mydevicefront_go_live(info);
 		break;
 
-	case XenbusStateClosed:
+	case XenbusStateClosing:
+		mydevicefront_stop(info);
+		mydevicefront_say_closed(info);
+		break;
+
+	case XenbusStateClosed:			/* it has let go of everything */
 	case XenbusStateUnknown:		/* its directory is gone */
 		if (dev->state == XenbusStateInitialising)
 			break;		/* it will follow when it sees our state */
-		fallthrough;
-	case XenbusStateClosing:
-		if (dev->state != XenbusStateClosed)
-			mydevicefront_close(info);
+		mydevicefront_disconnect(info);
+		mydevicefront_say_closed(info);
 		break;
 	}
 
@@ -353,6 +363,7 @@ static void mydevicefront_remove(struct xenbus_device *dev)
 {
 	struct mydevicefront_info *info = dev_get_drvdata(&dev->dev);
 
+	mydevicefront_stop(info);
 	mydevicefront_disconnect(info);
 	kfree(info);
 	dev_info(&dev->dev, "Goodbye.\n");

@@ -43,8 +43,8 @@ number "$backend" || die "the backend domain's number is wrong: '$backend'; $usa
 for tool in xenstore-exists xenstore-write xenstore-chmod xenstore-rm; do
 	command -v $tool >/dev/null || die "$tool is missing: install the package xenstore-utils"
 done
-xenstore-exists /local/domain/0 2>/dev/null || die "XenStore cannot be read: this needs root, in dom0 of a Xen host"
 grep -qs control_d /proc/xen/capabilities || die "only dom0 may create devices, and this is not dom0"
+xenstore-exists /local/domain/0 2>/dev/null || die "XenStore cannot be read: this needs root"
 xenstore-exists "/local/domain/$domid" || die "there is no domain $domid (xl list shows those that there are)"
 xenstore-exists "/local/domain/$backend" || die "there is no domain $backend to have the backend"
 

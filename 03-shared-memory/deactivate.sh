@@ -41,8 +41,8 @@ number "$backend" || die "the backend domain's number is wrong: '$backend'; $usa
 for tool in xenstore-exists xenstore-read xenstore-write xenstore-rm; do
 	command -v $tool >/dev/null || die "$tool is missing: install the package xenstore-utils"
 done
-xenstore-exists /local/domain/0 2>/dev/null || die "XenStore cannot be read: this needs root, in dom0 of a Xen host"
 grep -qs control_d /proc/xen/capabilities || die "only dom0 may remove devices, and this is not dom0"
+xenstore-exists /local/domain/0 2>/dev/null || die "XenStore cannot be read: this needs root"
 
 front=/local/domain/$domid/device/mydevice/$device
 back=/local/domain/$backend/backend/mydevice/$domid/$device

@@ -43,8 +43,9 @@
  *
  * The end. Either end goes to Closing, or to Closed at once when its driver
  * leaves. The frontend stops its users, then says Closed; the backend releases
- * what it holds, then says Closed. A backend whose node "online" is 1 stays and
- * waits for another connection; one that is not online goes away.
+ * what it holds of the frontend's, then says Closed; then the frontend releases
+ * the rest. A backend whose node "online" is 1 stays and waits for another
+ * connection; one that is not online goes away.
  *
  * Reconnecting. The end that was probed anew opens: a frontend with
  * Initialising, a backend with InitWait. The end that stayed follows: a backend

@@ -9,6 +9,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cdev.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/fs.h>
 #include <linux/idr.h>
@@ -941,15 +942,21 @@ static int mydevicefront_publish(struct mydevicefront_info *info)
 	return err;
 }
 
-/* Releases all that belongs to a connection, however much of it there is. */
-static void mydevicefront_disconnect(struct mydevicefront_info *info)
+/* Ends the use of a connection at this end. What is shared stays shared. */
+static void mydevicefront_stop(struct mydevicefront_info *info)
 {
 	mydevicefront_stop_stream(info);
 	if (info->irq)
 		unbind_from_irqhandler(info->irq, info);	/* closes the port, too */
 	info->irq = 0;
-	mydevicefront_teardown_stream(info);
 	info->version = 0;
+}
+
+/* Releases all that belongs to a connection, however much of it there is. */
+static void mydevicefront_disconnect(struct mydevicefront_info *info)
+{
+	mydevicefront_stop(info);
+	mydevicefront_teardown_stream(info);
 }
 
 /* The backend made its offer: prepare everything, then publish it. */
@@ -985,10 +992,11 @@ static void mydevicefront_go_live(struct mydevicefront_info *info)
 	dev_info(&info->dev->dev, "Connected, protocol version %u.\n", info->version);
 }
 
-/* The connection ends: stop the users, release, and only then say Closed. */
-static void mydevicefront_close(struct mydevicefront_info *info)
+/* Tells the backend that this end uses the connection no more. */
+static void mydevicefront_say_closed(struct mydevicefront_info *info)
 {
-	mydevicefront_disconnect(info);
+	if (info->dev->state == XenbusStateClosed)
+		return;
 	xenbus_switch_state(info->dev, XenbusStateClosed);
 	dev_info(&info->dev->dev, "Closed.\n");
 }
@@ -1029,18 +1037,43 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 			mydevicefront_go_live(info);
 		break;
 
-	case XenbusStateClosed:
+	case XenbusStateClosing:
+		mydevicefront_stop(info);
+		mydevicefront_say_closed(info);
+		break;
+
+	case XenbusStateClosed:			/* it has let go of everything */
 	case XenbusStateUnknown:		/* its directory is gone */
 		if (dev->state == XenbusStateInitialising)
 			break;		/* it will follow when it sees our state */
-		fallthrough;
-	case XenbusStateClosing:
-		if (dev->state != XenbusStateClosed)
-			mydevicefront_close(info);
+		mydevicefront_disconnect(info);
+		mydevicefront_say_closed(info);
 		break;
 	}
 
 	mutex_unlock(&info->lock);
+}
+
+/*
+ * A page that the backend has mapped cannot be freed yet, and the kernel looks
+ * at those only now and then. So a driver that is unbound by hand says Closed
+ * and gives the backend two seconds to unmap. If the device's nodes are gone
+ * this runs in XenBus's own thread, where nobody waits for another domain.
+ */
+static void mydevicefront_part(struct mydevicefront_info *info)
+{
+	struct xenbus_device *dev = info->dev;
+	unsigned int state, tries;
+
+	if (!info->stream || !xenbus_exists(XBT_NIL, dev->nodename, "state"))
+		return;
+	mydevicefront_say_closed(info);
+	for (tries = 0; tries < 100; tries++) {
+		state = xenbus_read_unsigned(dev->otherend, "state", XenbusStateClosed);
+		if (state != XenbusStateConnected && state != XenbusStateClosing)
+			break;
+		msleep(20);
+	}
 }
 
 /*
@@ -1051,6 +1084,8 @@ static void mydevicefront_remove(struct xenbus_device *dev)
 {
 	struct mydevicefront_info *info = dev_get_drvdata(&dev->dev);
 
+	mydevicefront_stop(info);
+	mydevicefront_part(info);
 	mydevicefront_disconnect(info);
 	mydevicefront_del_node(info);
 	kfree(info);

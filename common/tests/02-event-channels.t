@@ -28,6 +28,7 @@ works() {
 	front_before=$(counts domU "$front") back_before=$(counts dom0 "$back")
 	is "$front_before" "$back_before" "both ends start from the same counts"
 	ok "100 events, each answered before the next" ring_and_wait domU "$front" 100
+	# shellcheck disable=SC2086 # two words
 	set -- $front_before
 	is "$(counts domU "$front")" "$(($1 + 100)) $(($2 + 100))" "the frontend sent and received 100"
 	is "$(counts dom0 "$back")" "$(($1 + 100)) $(($2 + 100))" "the backend received and sent 100"

@@ -85,7 +85,7 @@ while_it_grows() {
 	while kill -0 "$helper" 2>/dev/null; do
 		seen=$(du -sk "$1" 2>/dev/null | cut -f 1)
 		[ "$seen" = "$size" ] || { size=$seen changed=$(now); }
-		[ $(($(now) - changed)) -lt $STALL ] || die "$2: nothing came for $STALL s"
+		[ $(($(now) - changed)) -lt "$STALL" ] || die "$2: nothing came for $STALL s"
 		progress "$2: $((size / 1024)) MB"
 		sleep 0.5
 	done

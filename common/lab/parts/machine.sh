@@ -91,7 +91,7 @@ machine() {
 	qemu=$!
 	began=$(now)
 	until read_ports; do
-		kill -0 $qemu 2>/dev/null && [ $(($(now) - began)) -lt $STALL ] || return
+		kill -0 $qemu 2>/dev/null && [ $(($(now) - began)) -lt "$STALL" ] || return
 		sleep 0.05
 	done
 }
@@ -186,7 +186,7 @@ await() {
 		[ $(($(now) - began)) -lt $BOOT ] || console_die "the lab waited $BOOT s for $1" "$2"
 		seen=$(cat "$run"/*.console | wc -c)
 		[ "$seen" = "$size" ] || { size=$seen changed=$(now); }
-		[ $(($(now) - changed)) -lt $STALL ] ||
+		[ $(($(now) - changed)) -lt "$STALL" ] ||
 			console_die "no console printed anything for $STALL s while the lab waited for $1" "$2"
 		progress "waiting for $1"
 		sleep 0.1
@@ -213,7 +213,7 @@ snapshot_save() {
 		"migrate -d \"exec:zstd -q -1 -c > images/snapshots/$name.new\"" >/dev/null
 	began=$(now)
 	while monitor 'info migrate' >"$run/migrate.log"; grep -Eq 'status: (setup|active|device)' "$run/migrate.log"; do
-		[ $(($(now) - began)) -lt $STALL ] || break
+		[ $(($(now) - began)) -lt "$STALL" ] || break
 		progress "writing the snapshot"
 		sleep 0.1
 	done
@@ -239,7 +239,7 @@ restore() {
 loaded() {
 	began=$(now)
 	until monitor 'info status' | grep -q 'VM status: paused$'; do
-		machine_alive && [ $(($(now) - began)) -lt $STALL ] || return
+		machine_alive && [ $(($(now) - began)) -lt "$STALL" ] || return
 		sleep 0.05
 	done
 }

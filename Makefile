@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What concerns the tutorial as a whole. Each stage has targets of its own:
+# make -C 03-shared-memory help
+
+lab := common/lab/lab
+stages := $(sort $(wildcard 0*-*))
+export DOMUS DOMAIN CMD FILE TO
+
+help:
+	@echo 'make -C 03-shared-memory load    see the driver at work: sets up all that it needs'
+	@echo 'make check                       run all tests'
+	@echo 'make build                       build the modules of all stages'
+	@echo 'make clean                       remove what was built, but not the lab'
+	@echo
+	@echo 'The lab, a Xen with dom0 and domUs inside QEMU (also: $(lab) help):'
+	@echo 'make lab-start                   start it; DOMUS=3 for three guests'
+	@echo 'make lab-stop                    stop it'
+	@echo 'make lab-status                  what runs, and on what'
+	@echo "make lab-run DOMAIN=dom0 CMD='xl list'"
+	@echo '                                 run a command in dom0, domU1, domU2, ...'
+	@echo 'make lab-put DOMAIN=domU1 FILE=file TO=directory'
+	@echo 'make lab-get DOMAIN=domU1 FILE=file TO=directory'
+	@echo '                                 copy a file in or out'
+	@echo 'make lab-shell DOMAIN=dom0       a shell'
+	@echo 'make lab-console DOMAIN=dom0     follow what Xen and dom0 print, or the domUs'
+	@echo 'make lab-reset                   back to the state of a fresh start'
+	@echo 'make lab-packages                the Debian packages that it is made of'
+	@echo 'make lab-remove                  remove it from the disk'
+
+check:
+	@common/check
+
+build:
+	@for stage in $(stages); do $(MAKE) -C $$stage || exit; done
+
+clean:
+	@for stage in $(stages); do $(MAKE) -C $$stage clean || exit; done
+	@rm -rf .build/tests
+
+lab-start lab-reset:
+	@$(lab) $(@:lab-%=%) $(DOMUS)
+
+lab-stop lab-status lab-packages lab-remove:
+	@$(lab) $(@:lab-%=%)
+
+lab-run:
+	@$(lab) run "$$DOMAIN" "$$CMD"
+
+lab-put lab-get:
+	@$(lab) $(@:lab-%=%) "$$DOMAIN" "$$FILE" "$$TO"
+
+lab-shell lab-console:
+	@$(lab) $(@:lab-%=%) "$$DOMAIN"
+
+.PHONY: help check build clean lab-start lab-reset lab-stop lab-status lab-packages \
+	lab-remove lab-run lab-put lab-get lab-shell lab-console

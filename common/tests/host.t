@@ -1,0 +1,108 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The stages' targets on a Xen host: in the lab's dom0 and domU, with modules that
+# were built before, because there is no compiler there.
+
+top=$(cd "$(dirname "$0")/../.." && pwd -P)
+lab=$top/common/lab/lab
+export LAB_TIMEOUT=300
+. "$top/common/tests/tap.sh"
+
+in_dom0() { "$lab" run dom0 "$1" </dev/null; }
+in_domU() { "$lab" run domU "$1" </dev/null; }
+
+# What a reader would copy to the host: the stages and the few common files.
+copy_to() {
+	rm -rf "$top/.build/tests/tutorial"
+	mkdir -p "$top/.build/tests/tutorial"
+	(cd "$top" && tar -cf - common/stage common/stage.mk 0*-*/Makefile 0*-*/*.sh 0*-*/*.ko) |
+		tar -C "$top/.build/tests/tutorial" -xf -
+	"$lab" put "$1" "$top/.build/tests/tutorial" /root
+}
+
+states() {
+	in_dom0 "xenstore-read /local/domain/$guest/device/mydevice/0/state /local/domain/0/backend/mydevice/$guest/0/state | paste -sd ' '"
+}
+
+both_load() {
+	dom0_says=$(in_dom0 "make -C /root/tutorial/$1 load DOMU=$2 2>&1")
+	is $? 0 "$1: make load in dom0, for the guest $2"
+	has "$dom0_says" "make -C $1 load WHERE=host" "$1: it ends with what to type in the guest"
+	is "$(states)" "1 2" "$1: the backend waits in InitWait"
+	domu_says=$(in_domU "make -C /root/tutorial/$1 load WHERE=host 2>&1")
+	is $? 0 "$1: make load in the guest"
+	has "$domu_says" 'mydevicefront mydevice-0: Connected' "$1: it shows that the device is Connected"
+	is "$(states)" "4 4" "$1: both ends are Connected"
+}
+
+both_unload() {
+	ok "$1: make unload in the guest" in_domU "make -C /root/tutorial/$1 unload WHERE=host"
+	is "$(in_domU 'lsmod | grep ^mydevice')" "" "$1: the frontend is gone"
+	ok "$1: make unload in dom0" in_dom0 "make -C /root/tutorial/$1 unload"
+	is "$(in_dom0 'lsmod | grep ^mydevice; xenstore-ls -f | grep mydevice')" "" "$1: the backend and the nodes are gone"
+}
+
+refused() {
+	says=$("in_$1" "$2 2>&1")
+	status=$?
+	[ $status -ne 0 ] && pass "$4: it fails" || fail "$4: it fails" "exit status 0; it said: $says"
+	has "$says" "$3" "$4: and says why"
+}
+
+"$lab" start || bail_out "the lab does not start"
+for stage in 01-hello-probe 02-event-channels 03-shared-memory; do
+	make -C "$top/$stage" WHERE=lab >/dev/null 2>&1 || bail_out "$stage does not build"
+done
+guest=$(in_dom0 'xl domid domU1') || bail_out "dom0 does not answer"
+make -s -C "$top/01-hello-probe" unload >/dev/null 2>&1
+copy_to dom0 || bail_out "nothing can be copied to dom0"
+copy_to domU || bail_out "nothing can be copied to the domU"
+
+refused dom0 'make -C /root/tutorial/01-hello-probe load' 'which guest' "no DOMU"
+refused dom0 'make -C /root/tutorial/01-hello-probe load DOMU=nobody' "no guest 'nobody'" "a wrong DOMU"
+refused dom0 'make -C /root/tutorial/01-hello-probe load DOMU=77' 'no domain 77' "a wrong domid"
+is "$(in_dom0 'xenstore-ls -f | grep mydevice')" "" "no node is left by that"
+make -s -C "$top/01-hello-probe" unload >/dev/null 2>&1
+
+both_load 01-hello-probe domU1
+both_unload 01-hello-probe
+both_load 02-event-channels "$guest"
+both_unload 02-event-channels
+both_load 03-shared-memory domU1
+in_domU 'echo from the guest >/dev/mydevice0'
+is "$(in_dom0 "head -n 1 /dev/mydevice$guest.0")" "from the guest" "03-shared-memory: bytes flow"
+ok "03-shared-memory: make load in dom0 again, under a frontend that stays" \
+	in_dom0 "make -C /root/tutorial/03-shared-memory load DOMU=domU1"
+ok "03-shared-memory: make load in the guest again" in_domU "make -C /root/tutorial/03-shared-memory load WHERE=host"
+is "$(states)" "4 4" "03-shared-memory: both ends are Connected again"
+both_unload 03-shared-memory
+
+if [ ! -e /proc/xen/capabilities ] && [ ! -e /sys/hypervisor/type ]; then
+	ok "WHERE=host where there is no Xen is refused" sh -c \
+		"! make -C $top/01-hello-probe unload WHERE=host 2>&1 | grep -v 'does not run on Xen' | grep unloaded"
+fi
+
+# The scripts by themselves: what they refuse, and that nothing is left then.
+in_dom0 'mkdir -p /tmp/s' && "$lab" put dom0 "$top/01-hello-probe/activate.sh" "$top/01-hello-probe/deactivate.sh" /tmp/s
+"$lab" put domU "$top/01-hello-probe/activate.sh" /tmp
+before=$(in_dom0 'xenstore-ls -f')
+refused dom0 '/tmp/s/activate.sh' "the domain's number is missing" "activate.sh without a domid"
+refused dom0 '/tmp/s/activate.sh 99' 'there is no domain 99' "activate.sh for no domain"
+refused dom0 '/tmp/s/activate.sh x1' "number is missing or wrong: 'x1'" "activate.sh for no number"
+refused dom0 "/tmp/s/activate.sh $guest --device" "device's number is wrong" "activate.sh --device without a number"
+refused dom0 "/tmp/s/activate.sh --backend 98 $guest" 'there is no domain 98' "activate.sh with no backend domain"
+refused dom0 "/tmp/s/activate.sh --what $guest" 'no option --what' "activate.sh with a wrong option"
+refused dom0 "PATH=/bin sh /tmp/s/activate.sh $guest" 'xenstore-exists is missing' "activate.sh without the tools"
+refused domU "/tmp/activate.sh $guest" 'only dom0' "activate.sh in a guest"
+refused dom0 "/tmp/s/deactivate.sh $guest" "there is no device 0 of domain $guest" "deactivate.sh for no device"
+is "$(in_dom0 'xenstore-ls -f')" "$before" "XenStore is as it was"
+ok "activate.sh with a device number" in_dom0 "/tmp/s/activate.sh --device 3 $guest"
+refused dom0 "/tmp/s/activate.sh --device 3 $guest" 'is there already' "activate.sh twice"
+has "$(in_dom0 "/tmp/s/deactivate.sh --device 3 $guest 2>&1")" 'removed by force' "deactivate.sh where no driver answers"
+is "$(in_dom0 'xenstore-ls -f | grep mydevice')" "" "and nothing is left"
+in_dom0 'xenstore-write /local/domain/0/backend/mydevice/77/0/state 4'
+ok "deactivate.sh for a domain that is gone" in_dom0 '/tmp/s/deactivate.sh 77'
+is "$(in_dom0 'xenstore-ls -f | grep mydevice')" "" "and nothing is left"
+
+done_testing

@@ -1,0 +1,91 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The sources: do they build without a word, in the kernel's style, and do the
+# stages grow by addition?
+
+top=$(cd "$(dirname "$0")/../.." && pwd -P)
+. "$top/common/tests/tap.sh"
+work=$top/.build/tests/source
+headers=/usr/src/linux-headers-$("$top/common/lab/lab" release)
+kbuild=$(sed -n 's,^include \(/usr/src/[^ ]*\)/Makefile.*,\1,p' "$headers/Makefile")
+cd "$top" || exit
+stages=$(echo 0*-*)
+
+# A stage alone, without the tutorial around it.
+copy_out() {
+	rm -rf "$work/$1"
+	mkdir -p "$work"
+	(cd "$top" && tar -cf - "$1/Makefile" "$1/Kbuild" "$1"/*.[ch] "$1"/*.sh) | tar -C "$work" -xf -
+	rm -f "$work/$1"/*.mod.c
+}
+
+builds_alone() {
+	copy_out "$1"
+	make -C "$work/$1" KDIR="$headers" >"$work/$1.log" 2>&1 || { cat "$work/$1.log"; return 1; }
+	[ -e "$work/$1/mydevicefront.ko" ] && [ -e "$work/$1/mydeviceback.ko" ]
+}
+
+builds_silently() {
+	copy_out "$1"
+	make -C "$headers" M="$work/$1" W=1 C=2 CF=-D__CHECK_ENDIAN__ KCFLAGS=-Werror modules >"$work/$1.log" 2>&1 ||
+		{ cat "$work/$1.log"; return 1; }
+	grep -q 'CHECK ' "$work/$1.log" || { echo "sparse did not run"; return 1; }
+	! grep -E 'warning|error' "$work/$1.log"
+}
+
+# checkpatch comes only with the kernel's source, from which it is taken once.
+unpack_checkpatch() {
+	[ ! -e "$work/checkpatch/checkpatch.pl" ] || return 0
+	mkdir -p "$work/checkpatch"
+	tar -C "$work/checkpatch" --strip-components=2 -xf /usr/src/linux-source-6.1.tar.xz \
+		linux-source-6.1/scripts/checkpatch.pl linux-source-6.1/scripts/spelling.txt \
+		linux-source-6.1/scripts/const_structs.checkpatch
+}
+
+in_kernel_style() {
+	(cd "$work" && for file in mydevice.h mydevicefront.c mydeviceback.c; do
+		perl checkpatch/checkpatch.pl --no-tree --strict --terse --no-summary \
+			--ignore CAMELCASE -f "$top/$1/$file" || exit 1
+	done)
+}
+
+documented() {
+	for file in "$1"/mydevice.h "$1"/mydevicefront.c "$1"/mydeviceback.c; do
+		"/usr/lib/linux-kbuild-6.1/scripts/kernel-doc" -none -Werror "$file" || return 1
+	done
+}
+
+# Lines that a stage takes away from a file of the one before it.
+removed() {
+	diff -u --minimal "$1" "$2" | grep -c '^-[^-]'
+}
+
+ok "checkpatch can be unpacked" unpack_checkpatch
+previous=
+for stage in $stages; do
+	ok "$stage: builds alone, copied out of the tutorial" builds_alone "$stage"
+	ok "$stage: W=1 and sparse are silent" builds_silently "$stage"
+	ok "$stage: checkpatch --strict has nothing to say" in_kernel_style "$stage"
+	ok "$stage: kernel-doc has nothing to say" documented "$stage"
+	is "$(cd "$stage" && git ls-files . | sort | paste -sd ' ')" \
+		"Kbuild Makefile activate.sh deactivate.sh mydevice.h mydeviceback.c mydevicefront.c" \
+		"$stage: the files that every stage has"
+	for file in $(cd "$stage" && git ls-files .); do
+		[ -n "$previous" ] || continue
+		n=$(removed "$previous/$file" "$stage/$file")
+		ok "$stage/$file takes at most 5 lines away (it takes $n)" test "$n" -le 5
+	done
+	ok "$stage: no message names the stage" sh -c "! grep -n -i -E 'stage|$stage' $stage/*.[ch] | grep -v mod.c"
+	previous=$stage
+done
+
+# shellcheck disable=SC2046 # one word a file
+ok "shellcheck has nothing to say" shellcheck -x \
+	$(git ls-files | xargs grep -lE '^#!/bin/sh|shellcheck shell=sh')
+is "$(git ls-files | cut -d / -f 1 | sort -u | grep -vE '^(0[123]-.*|common|docs|Makefile|README\.md|\..*|LICENSE.*)$')" "" \
+	"no other names at the top"
+is "$(git ls-files '*.c' '*.h' '*.sh' '*.t' common .ci Makefile | grep -vE '\.md$|/packages$|/programs$|/modules$|/inittab$' |
+	xargs grep -L 'SPDX-License-Identifier: GPL-2.0')" "" "every source file names its licence"
+
+done_testing
