@@ -19,22 +19,27 @@ domain_name() {
 
 # in_domain NAME SSH-ARG...
 in_domain() {
-	in_domain_within 0 "$@"
+	(become_ssh 0 "$@")
 }
 
-# in_domain_within SECONDS NAME SSH-ARG...: the same with a limit, 0 for none.
+# in_domain_within SECONDS NAME SSH-ARG...
 in_domain_within() {
-	port=$(domain_port "$2") || exit
+	(become_ssh "$@")
+}
+
+# become_ssh SECONDS NAME SSH-ARG...: this process becomes the ssh, with a limit,
+# 0 for none. ssh looks for its socket by a path relative to $run, because the
+# length of a socket's path is limited and a checkout's is not.
+become_ssh() {
+	port=$(domain_port "$2") && cd "$run" || exit
 	seconds=$1
 	shift 2
-	# ssh looks for its socket by a path relative to $run, because the
-	# length of a socket's path is limited and a checkout's is not.
-	(cd "$run" && exec timeout --foreground "$seconds" ssh -F none -p "$port" -i ../ssh-key -o IdentitiesOnly=yes \
-		-o LogLevel=ERROR -o BatchMode=yes -o ConnectTimeout=20 -o ConnectionAttempts=1 \
+	exec timeout --foreground "$seconds" ssh -F none -p "$port" -i ../ssh-key -o IdentitiesOnly=yes \
+		-o LogLevel=ERROR -o BatchMode=yes -o ConnectTimeout=15 -o ConnectionAttempts=1 \
 		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
-		-o ServerAliveInterval=10 -o ServerAliveCountMax=6 \
+		-o ServerAliveInterval=10 -o ServerAliveCountMax=3 \
 		-o ControlMaster=auto -o ControlPath="./ssh.%p" -o ControlPersist=yes \
-		root@127.0.0.1 "$@" 9>&-)
+		root@127.0.0.1 "$@" 9>&-
 }
 
 # answers NAME SECONDS [COMMAND]: does the domain answer within that time?

@@ -127,8 +127,11 @@ number() {
 make_root() {
 	root=$making/$1
 	mkdir -p "$root" && cd "$root" || return 1
-	mkdir -p bin sbin usr/bin usr/sbin proc sys dev run/xen tmp var/log/xen/console \
-		var/lib/xen var/run var/lock etc/xen/scripts lab root/.ssh lib64 usr/lib lib
+	mkdir -p bin sbin usr/bin usr/sbin proc sys dev run/xen run/lock tmp var/log/xen/console \
+		var/lib/xen etc/xen/scripts lab root/.ssh lib64 usr/lib lib
+	ln -s /run var/run
+	ln -s /run/lock var/lock
+	chmod 1777 tmp
 	copy_programs "$1" && copy_modules "$1" && copy_settings && pack_root "$1"
 }
 
