@@ -60,6 +60,8 @@ qemus() {
 	for p in $(pgrep -x qemu-system-x86); do readlink "/proc/$p/cwd"; done | grep -c "^$build/run.faults"
 }
 
+"$lab" stop 2>/dev/null
+
 # -- wrong words: one line, status 64, nothing started -----------------------------
 
 for words in 'frobnicate' 'start 0' 'start 9' 'start x' 'start 1 2' 'reset 9' 'stop now' 'status x' \
