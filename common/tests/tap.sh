@@ -6,7 +6,7 @@
 tests_run=0
 tests_failed=0
 
-# pass DESCRIPTION, fail DESCRIPTION [WHY]
+# pass DESCRIPTION, fail DESCRIPTION [WHY...]
 pass() {
 	tests_run=$((tests_run + 1))
 	printf 'ok %d - %s\n' "$tests_run" "$1"
@@ -16,7 +16,8 @@ fail() {
 	tests_run=$((tests_run + 1))
 	tests_failed=$((tests_failed + 1))
 	printf 'not ok %d - %s\n' "$tests_run" "$1"
-	[ $# -lt 2 ] || printf '%s\n' "$2" | sed 's/^/#   /'
+	shift
+	[ $# -eq 0 ] || printf '%s\n' "$@" | tail -n 30 | sed 's/^/#   /'
 }
 
 # ok DESCRIPTION COMMAND...: passes if the command succeeds. Its output is shown

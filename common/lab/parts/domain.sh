@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The channel into the domains: ssh, through a port of QEMU's on the loopback
-# address for each domain. One connection a domain is kept open and shared, so
-# that a command takes a tenth of a second rather than a key exchange under
-# emulation.
+# address for each domain. Connections are kept open and used again, so that a
+# command takes a tenth of a second rather than a key exchange under emulation.
 
 # domain_port NAME: prints it; a wrong name is answered with the right ones.
 domain_port() {
@@ -19,22 +18,44 @@ domain_name() {
 
 # in_domain NAME SSH-ARG...
 in_domain() {
-	in_domain_within 0 "$@"
+	(become_ssh 0 "$@")
 }
 
-# in_domain_within SECONDS NAME SSH-ARG...: the same with a limit, 0 for none.
+# in_domain_within SECONDS NAME SSH-ARG...
 in_domain_within() {
-	port=$(domain_port "$2") || exit
+	(become_ssh "$@")
+}
+
+# become_ssh SECONDS NAME SSH-ARG...: this process becomes the ssh, with a limit,
+# 0 for none. ssh looks for its socket by a path relative to $run, because the
+# length of a socket's path is limited and a checkout's is not.
+become_ssh() {
+	port=$(domain_port "$2") && cd "$run" || exit
 	seconds=$1
 	shift 2
-	# ssh looks for its socket by a path relative to $run, because the
-	# length of a socket's path is limited and a checkout's is not.
-	(cd "$run" && exec timeout --foreground "$seconds" ssh -F none -p "$port" -i ../ssh-key -o IdentitiesOnly=yes \
-		-o LogLevel=ERROR -o BatchMode=yes -o ConnectTimeout=20 -o ConnectionAttempts=1 \
-		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
-		-o ServerAliveInterval=10 -o ServerAliveCountMax=6 \
-		-o ControlMaster=auto -o ControlPath="./ssh.%p" -o ControlPersist=yes \
-		root@127.0.0.1 "$@" 9>&-)
+	take_connection
+	set -- root@127.0.0.1 "$@"
+	# shellcheck disable=SC2086 # one word an option
+	exec timeout --foreground "$seconds" ssh $ssh_options "$@" 9>&-
+}
+
+# Takes the first connection to the domain that nobody uses, for as long as this
+# process lives (timeout keeps descriptor 8, ssh closes it). One connection could
+# carry many commands, but dropbear drops a command that begins on a connection
+# in the moment when another one ends on it (mkj/dropbear, issue 173).
+take_connection() {
+	connection=1
+	until exec 8>>"$port.$connection" && flock -n 8; do connection=$((connection + 1)); done
+	ssh_options="-F none -p $port -i ../ssh-key -o IdentitiesOnly=yes -o LogLevel=ERROR
+		-o BatchMode=yes -o ConnectTimeout=15 -o ConnectionAttempts=1
+		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null
+		-o ServerAliveInterval=10 -o ServerAliveCountMax=3
+		-o ControlMaster=auto -o ControlPath=./ssh.%p.$connection -o ControlPersist=yes"
+	# One after the other: dropbear refuses more than five that log in at once.
+	# shellcheck disable=SC2086 # one word an option
+	[ -S "ssh.$port.$connection" ] ||
+		timeout --foreground "$seconds" flock -w 15 connecting ssh $ssh_options root@127.0.0.1 true \
+			</dev/null >/dev/null 2>&1 9>&-
 }
 
 # answers NAME SECONDS [COMMAND]: does the domain answer within that time?

@@ -64,7 +64,7 @@ fetch_packages() {
 	say "fetching and unpacking the Debian packages of the lab (about 120 MB), without installing them"
 	# Sources and trust come from Debian's own defaults (and LAB_MIRROR).
 	# shellcheck disable=SC2016 # $1 is for the hook's shell
-	mmdebstrap --quiet --mode=chrootless --variant=extract \
+	mmdebstrap --mode=chrootless --variant=extract \
 		--include="$packages" \
 		--dpkgopt='path-exclude=/usr/share/*' \
 		--dpkgopt='path-exclude=/usr/lib/python3*' \
@@ -94,7 +94,7 @@ while_it_grows() {
 
 fetch_failed() {
 	helper=
-	tail -n 5 "$making/mmdebstrap.log" >&2
+	grep -E '^(Err|W|E|dpkg):?' "$making/mmdebstrap.log" | tail -n 8 >&2
 	if grep -q "Unable to locate package linux-image-$release" "$making/mmdebstrap.log"; then
 		die "Debian no longer has the kernel $release that your linux-headers-amd64 is for." \
 			"Bring the headers up to date: sudo apt-get update && sudo apt-get install linux-headers-amd64"
@@ -125,28 +125,30 @@ number() {
 # make_root ROLE: the root file system of dom0 or of the domUs, as the initramfs
 # that the kernel unpacks. Not compressed: unpacking costs the guest time.
 make_root() {
-	root=$making/$1
-	mkdir -p "$root" && cd "$root" || return 1
-	mkdir -p bin sbin usr/bin usr/sbin proc sys dev run/xen tmp var/log/xen/console \
-		var/lib/xen var/run var/lock etc/xen/scripts lab root/.ssh lib64 usr/lib lib
+	mkdir -p "$making/$1" && cd "$making/$1" || return 1
+	# Relative, because a checkout's own path may hold any character.
+	debian=../debian
+	mkdir -p bin sbin usr/bin usr/sbin proc sys dev run/xen run/lock tmp var/log/xen/console \
+		var/lib/xen etc/xen/scripts lab root/.ssh lib64 usr/lib lib
+	ln -s /run var/run
+	ln -s /run/lock var/lock
+	chmod 1777 tmp
 	copy_programs "$1" && copy_modules "$1" && copy_settings && pack_root "$1"
 }
 
 copy_programs() {
-	debian=$making/debian
 	# What the package libc-bin would have set up.
 	printf '%s\n' /lib/x86_64-linux-gnu /usr/lib/x86_64-linux-gnu >"$debian/etc/ld.so.conf"
 	# shellcheck disable=SC2046 # one word a program
-	PATH=/usr/bin:/bin lddtree -R "$debian" --copy-to-tree "$root" \
+	PATH=/usr/bin:/bin lddtree -R "$debian" --copy-to-tree . \
 		$(list programs | awk -v role="$1" '$1 == "both" || $1 == role { print $2 }') \
-		2>"$making/lddtree.log" || return 1
-	[ ! -s "$making/lddtree.log" ] || { cat "$making/lddtree.log" >&2; return 1; }
+		2>../lddtree.log && [ ! -s ../lddtree.log ] || { cat ../lddtree.log >&2; return 1; }
 	mkdir -p lib64
 	ln -sf /lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 lib64/
 	for program in usr/lib/xen-4.17/bin/*; do
 		[ ! -e "$program" ] || ln -s "/$program" usr/sbin/
 	done
-	cp "$debian/bin/busybox" bin/
+	cp "$debian/bin/busybox" bin/ || return 1
 	for applet in $("$debian/bin/busybox" --list-full); do
 		[ -e "$applet" ] || ln -s /bin/busybox "$applet"
 	done
@@ -159,20 +161,19 @@ copy_modules() {
 	cp "$debian/lib/modules/$release"/modules.builtin* "$debian/lib/modules/$release/modules.order" "lib/modules/$release/"
 	# shellcheck disable=SC2086 # one word a module
 	PATH=$PATH:/sbin modprobe -d "$debian" -S "$release" -a --show-depends $modules |
-		sed -n 's/^insmod //p' | sort -u |
-		while read -r ko _; do
-			path=${ko#"$debian"/}
-			mkdir -p "${path%/*}" && cp "$ko" "$path" || exit 1
+		sed -n 's|^insmod .*/debian/\(lib/modules/.*\.ko\).*|\1|p' | sort -u |
+		while read -r ko; do
+			mkdir -p "${ko%/*}" && cp "$debian/$ko" "$ko" || exit 1
 		done || return 1
 	PATH=$PATH:/sbin depmod -b . "$release"
 }
 
 copy_settings() {
-	cp "$lab_dir"/guest/up* lab/
-	cp "$lab_dir/guest/inittab" etc/
-	cp "$lab_dir/guest/vif-lab" etc/xen/scripts/
-	cp "$debian/etc/xen/xl.conf" etc/xen/
-	cp "$build/ssh-key.pub" root/.ssh/authorized_keys
+	cp "$lab_dir"/guest/up* lab/ &&
+		cp "$lab_dir/guest/inittab" etc/ &&
+		cp "$lab_dir/guest/vif-lab" etc/xen/scripts/ &&
+		cp "$debian/etc/xen/xl.conf" etc/xen/ &&
+		cp "$build/ssh-key.pub" root/.ssh/authorized_keys || return 1
 	chmod 700 root root/.ssh
 	chmod 600 root/.ssh/authorized_keys
 	echo 'root:*:0:0:root:/root:/bin/sh' >etc/passwd

@@ -5,7 +5,8 @@
 # cold once, then from a snapshot. Everything about a running lab is in $run:
 #
 #   pid monitor qemu.log        the QEMU process
-#   ssh.PORT ssh.log            connections into the domains
+#   ssh.* PORT.* connecting     connections into the domains, and their locks
+#   ssh.log                     what ssh said when a domain did not answer
 #   dom0.console domU.console   what Xen and dom0, and all domUs, print
 #   ports                       domain name, ssh port on the loopback address
 #   ready                       there when all domains answer; holds the
