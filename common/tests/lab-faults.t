@@ -162,7 +162,7 @@ rm -rf "$build/run.faults"
 ok "a lab whose directory was removed" "$lab" start
 is "$(qemus)" 1 "is ended by the next start"
 "$lab" stop
-is "$(pgrep -f "^ssh: ./ssh" | while read -r p; do readlink "/proc/$p/cwd"; done | grep -c run.faults)" 0 "no ssh is left after stop"
+is "$(pgrep -f "^ssh: ./ssh" | while read -r p; do readlink "/proc/$p/cwd"; done | grep -c "^$build/run.faults")" 0 "no ssh is left after stop"
 
 sleep 100 &
 mkdir "$build/run.faults"
