@@ -18,6 +18,12 @@ export DOMU WHERE
 ifeq ($(WHERE),lab)
 KDIR ?= /usr/src/linux-headers-$(shell $(common)/lab/lab release)
 modules: packages
+packages:
+	@$(common)/need build
+# All that load needs, asked for at once.
+built: all-packages
+all-packages:
+	@$(common)/need build lab
 endif
 
 load: built
@@ -30,9 +36,6 @@ built:
 	else \
 		$(common)/stage built $(stage); \
 	fi
-
-packages:
-	@$(common)/need build
 
 unload status log try:
 	@$(common)/stage $@ $(stage)
@@ -58,4 +61,4 @@ help:
 	@echo 'WHERE=host     on this machine (the default in a dom0): in dom0 the backend,'
 	@echo '               make load DOMU=name-or-domid; in a domU the frontend'
 
-.PHONY: load built packages unload status log try check diff help
+.PHONY: load built packages all-packages unload status log try check diff help
