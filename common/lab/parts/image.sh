@@ -40,7 +40,7 @@ make_image() {
 	make_ssh_key
 	images=$build/images/$(image_key)
 	[ -e "$images/id" ] && return
-	need_space 1500
+	need_space 1000
 	making=$build/making
 	umask 022
 	rm -rf "$making"
@@ -94,7 +94,7 @@ while_it_grows() {
 
 fetch_failed() {
 	helper=
-	grep -E '^(Err|W|E|dpkg):?' "$making/mmdebstrap.log" | tail -n 8 >&2
+	grep -Ei '^Err|^E:|error|no space' "$making/mmdebstrap.log" | tail -n 8 >&2
 	if grep -q "Unable to locate package linux-image-$release" "$making/mmdebstrap.log"; then
 		die "Debian no longer has the kernel $release that your linux-headers-amd64 is for." \
 			"Bring the headers up to date: sudo apt-get update && sudo apt-get install linux-headers-amd64"

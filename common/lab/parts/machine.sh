@@ -98,7 +98,7 @@ machine() {
 }
 
 qemu_says() {
-	tail -n 3 "$run/qemu.log" | grep . || echo "(it says nothing)"
+	tail -n 3 "$run/qemu.log" | grep . || echo "(it says nothing; $(free_mib) MiB are free for it)"
 }
 
 # -- talking to it ---------------------------------------------------------
@@ -200,7 +200,7 @@ hopeless='Kernel panic|lab: .* could not'
 
 console_die() {
 	say "the last lines of $2:"
-	tail -n 15 "$run/$2" | tr -d '\r' | sed 's/^/    /' >&2
+	tail -n 15 "$run/$2" | tr -d '\r' | awk '{ print "    " $0 }' >&2
 	[ ! -s "$run/qemu.log" ] || sed 's/^/    QEMU: /' "$run/qemu.log" >&2
 	die "$1"
 }
