@@ -14,7 +14,7 @@ stages=$(echo 0*-*)
 
 # A stage alone, without the tutorial around it.
 copy_out() {
-	rm -rf "$work/$1"
+	rm -rf "${work:?}/$1"
 	mkdir -p "$work"
 	(cd "$top" && tar -cf - "$1/Makefile" "$1/Kbuild" "$1"/*.[ch] "$1"/*.sh) | tar -C "$work" -xf -
 	rm -f "$work/$1"/*.mod.c
