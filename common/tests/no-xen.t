@@ -1,0 +1,43 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# A machine without Xen: the modules say so and are not loaded. It is the domU's
+# kernel and root, booted by QEMU alone, with another init.
+
+top=$(cd "$(dirname "$0")/../.." && pwd -P)
+lab=$top/common/lab/lab
+work=$top/.build/tests/no-xen
+. "$top/common/tests/tap.sh"
+
+# A second archive after the first replaces and adds files.
+make_initrd() {
+	rm -rf "$work" && mkdir -p "$work/root" && cp "$top"/03-shared-memory/*.ko "$work/root" || return 1
+	cat >"$work/root/init" <<-'INIT'
+		#!/bin/sh
+		mount -t proc proc /proc
+		for end in front back; do
+			insmod /mydevice$end.ko 2>&1
+			echo "mydevice$end: exit status $?"
+		done
+		dmesg | grep mydevice
+		poweroff -f
+	INIT
+	chmod +x "$work/root/init"
+	(cd "$work/root" && find . | cpio --quiet -o -H newc) >"$work/more.cpio" || return 1
+	cat "${LAB_BUILD:-$top/.build/lab}"/images/*/domU.cpio "$work/more.cpio" >"$work/initrd"
+}
+
+"$lab" start || bail_out "the lab does not start"
+make -C "$top/03-shared-memory" WHERE=lab >/dev/null 2>&1 || bail_out "03-shared-memory does not build"
+ok "a root with the modules in it" make_initrd
+timeout 120 qemu-system-x86_64 -accel tcg -cpu max -m 256 -nodefaults -display none -no-reboot \
+	-serial stdio -kernel "${LAB_BUILD:-$top/.build/lab}"/images/*/vmlinux -initrd "$work/initrd" \
+	-append "console=ttyS0 quiet panic=-1" </dev/null >"$work/console" 2>&1
+said=$(tr -d '\r' <"$work/console")
+for end in front back; do
+	has "$said" "mydevice$end: this is not a Xen domain" "mydevice$end.ko says what is wrong"
+	has "$said" "insmod: can't insert '/mydevice$end.ko': No such device" "insmod gets ENODEV"
+	has "$said" "^mydevice$end: exit status 1" "and the module is not loaded"
+done
+
+done_testing
