@@ -6,7 +6,7 @@
 tests_run=0
 tests_failed=0
 
-# pass DESCRIPTION, fail DESCRIPTION [WHY...]
+# pass DESCRIPTION, fail DESCRIPTION [WHY...]: fail returns 1.
 pass() {
 	tests_run=$((tests_run + 1))
 	printf 'ok %d - %s\n' "$tests_run" "$1"
@@ -18,6 +18,7 @@ fail() {
 	printf 'not ok %d - %s\n' "$tests_run" "$1"
 	shift
 	[ $# -eq 0 ] || printf '%s\n' "$@" | tail -n 30 | sed 's/^/#   /'
+	return 1
 }
 
 # ok DESCRIPTION COMMAND...: passes if the command succeeds. Its output is shown
