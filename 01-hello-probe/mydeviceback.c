@@ -73,7 +73,7 @@ fail:
 
 /*
  * Reads a number that the frontend published. It may have written anything:
- * what is not a decimal number, and nothing else, is refused.
+ * what is not a decimal number in the range of an unsigned int is refused.
  */
 static int mydeviceback_read(struct mydeviceback_info *info, const char *node,
 			     unsigned int *value)

@@ -84,8 +84,8 @@ static int mydevicefront_negotiate(struct mydevicefront_info *info)
 }
 
 /*
- * Writes this end's nodes. All in one transaction: the backend sees all of
- * them or none.
+ * Writes this end's nodes, in one transaction: a failure leaves none of them.
+ * The backend reads them when it sees Initialised, which is written later.
  */
 static int mydevicefront_write_nodes(struct mydevicefront_info *info,
 				     struct xenbus_transaction xbt)
@@ -237,7 +237,7 @@ static struct xenbus_driver mydevicefront_driver = {
 	.probe = mydevicefront_probe,
 	.remove = mydevicefront_remove,
 	.otherend_changed = mydevicefront_otherend_changed,
-	.not_essential = true,	/* a guest boots without it */
+	.not_essential = true,	/* a guest that boots waits 30 s for it, not 300 s */
 };
 
 static int __init mydevicefront_init(void)

@@ -36,7 +36,7 @@
 struct mydeviceback_info {
 	struct xenbus_device *dev;
 	unsigned int version;
-	struct mutex lock;	/* irq, and what the state goes with */
+	struct mutex lock;	/* connecting against sysfs */
 	int irq;
 	bool answer;
 	atomic_t events_sent;
@@ -52,8 +52,8 @@ static void mydeviceback_notify(struct mydeviceback_info *info)
 
 /*
  * Counts an event and answers it with one of our own, which makes a round trip.
- * Binding the port makes an event, too, before this end is Connected; nobody
- * sent that one.
+ * Binding the port makes an event, too, which nobody sent. It comes at once,
+ * long before this end has told XenStore that it is Connected.
  */
 static void mydeviceback_answer(struct mydeviceback_info *info)
 {
@@ -66,8 +66,11 @@ static void mydeviceback_answer(struct mydeviceback_info *info)
 
 /*
  * The frontend notified. Hard interrupt context: nothing here sleeps or takes a
- * lock. The channel stays masked until xen_irq_lateeoi(), so that a frontend
- * that never stops notifying cannot keep this domain busy (XSA-332).
+ * lock. An interrupt is over with its EOI, the end of interrupt. Here it is sent
+ * late, by xen_irq_lateeoi() when the event has been handled, and until then the
+ * channel is masked: a frontend that never stops notifying cannot keep this
+ * domain busy (XSA-332). What is used here is set up before the interrupt is
+ * bound, and released after it is unbound.
  */
 static irqreturn_t mydeviceback_interrupt(int irq, void *dev_id)
 {
@@ -118,7 +121,7 @@ static ssize_t answer_show(struct device *dev, struct device_attribute *attr,
 {
 	struct mydeviceback_info *info = dev_get_drvdata(dev);
 
-	return sysfs_emit(buf, "%u\n", info->answer);
+	return sysfs_emit(buf, "%u\n", READ_ONCE(info->answer));
 }
 
 static ssize_t answer_store(struct device *dev, struct device_attribute *attr,
@@ -191,7 +194,7 @@ fail:
 
 /*
  * Reads a number that the frontend published. It may have written anything:
- * what is not a decimal number, and nothing else, is refused.
+ * what is not a decimal number in the range of an unsigned int is refused.
  */
 static int mydeviceback_read(struct mydeviceback_info *info, const char *node,
 			     unsigned int *value)

@@ -39,7 +39,7 @@
 struct mydevicefront_info {
 	struct xenbus_device *dev;
 	unsigned int version;
-	struct mutex lock;	/* irq, and what the state goes with */
+	struct mutex lock;	/* connecting against sysfs */
 	evtchn_port_t evtchn;
 	int irq;
 	atomic_t events_sent;
@@ -66,8 +66,11 @@ static void mydevicefront_take_time(struct mydevicefront_info *info)
 
 /*
  * The backend notified. Hard interrupt context: nothing here sleeps or takes a
- * lock. The channel stays masked until xen_irq_lateeoi(), so that a backend
- * that never stops notifying cannot keep this domain busy (XSA-391).
+ * lock. An interrupt is over with its EOI, the end of interrupt. Here it is sent
+ * late, by xen_irq_lateeoi() when the event has been handled, and until then the
+ * channel is masked: a backend that never stops notifying cannot keep this
+ * domain busy (XSA-391). What is used here is set up before the interrupt is
+ * bound, and released after it is unbound.
  */
 static irqreturn_t mydevicefront_interrupt(int irq, void *dev_id)
 {
@@ -215,8 +218,8 @@ static int mydevicefront_setup_evtchn(struct mydevicefront_info *info)
 }
 
 /*
- * Writes this end's nodes. All in one transaction: the backend sees all of
- * them or none.
+ * Writes this end's nodes, in one transaction: a failure leaves none of them.
+ * The backend reads them when it sees Initialised, which is written later.
  */
 static int mydevicefront_write_nodes(struct mydevicefront_info *info,
 				     struct xenbus_transaction xbt)
@@ -380,7 +383,7 @@ static struct xenbus_driver mydevicefront_driver = {
 	.probe = mydevicefront_probe,
 	.remove = mydevicefront_remove,
 	.otherend_changed = mydevicefront_otherend_changed,
-	.not_essential = true,	/* a guest boots without it */
+	.not_essential = true,	/* a guest that boots waits 30 s for it, not 300 s */
 	.driver.dev_groups = mydevicefront_groups,
 };
 

@@ -58,8 +58,9 @@ closed() {
 }
 
 # The guest may be gone: then nobody will answer, and there is nothing to wait
-# for. XenStore keeps a backend's directory when its guest is destroyed.
-if xenstore-exists "$back" && xenstore-exists "/local/domain/$domid"; then
+# for. XenStore keeps a backend's directory when its guest is destroyed. A
+# backend that is Closed already would not notice the request either.
+if xenstore-exists "$back" && xenstore-exists "/local/domain/$domid" && ! closed; then
 	xenstore-write "$back/online" 0 "$back/state" 5 || die "XenStore refused the request to $back"
 	tries=50
 	until closed; do

@@ -51,6 +51,8 @@
  * Initialising, a backend with InitWait. The end that stayed follows: a backend
  * that sees Initialising offers again and goes to InitWait, a frontend that
  * sees InitWait publishes again.
+ * An end whose peer broke the protocol follows nobody: it stays in Closed until
+ * its driver is bound anew, or the device is activated anew.
  *
  * Events. A notification says "look", never what to look for. Several may
  * arrive as one, and when the backend binds its end of the channel one event
@@ -61,8 +63,9 @@
  * count bytes, are never reduced, and wrap at 2^32; a byte's place in the ring
  * is its index modulo the ring's size.
  *
- * Each end writes one half of the index page and only reads the other. What
- * it reads there is a claim: it reads once, checks against the last claim that
+ * Each end writes one half of the index page and only reads the other; the
+ * frontend also lists the rings' pages there before it publishes. What an end
+ * reads there is a claim: it reads once, checks against the last claim that
  * it accepted, and uses what it checked (XSA-39, XSA-155). A producer may
  * move forward into free space, a consumer up to what was produced; an end
  * that claims anything else is broken, and its peer uses the connection no more.
@@ -212,7 +215,8 @@ static inline bool mydevice_accept_cons(struct mydevice_ring *ring, __u32 cons)
  * @before: own index before the move
  * @after: own index after the move
  *
- * Return: true if @event is one of the indices @before + 1 to @after.
+ * Return: true if @event is one of the indices @before + 1 to @after, counted
+ * modulo 2^32.
  */
 static inline bool mydevice_passed(__u32 event, __u32 before, __u32 after)
 {
@@ -224,7 +228,7 @@ static inline bool mydevice_passed(__u32 event, __u32 before, __u32 after)
  * @ring: the outgoing ring
  *
  * When half of the ring is free: to wake a writer for every byte that was read
- * would cost an event each.
+ * would cost an event each. (One that looks by itself may use any free byte.)
  *
  * Return: the consumer index to ask for.
  */

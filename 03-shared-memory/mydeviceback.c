@@ -19,9 +19,11 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
+#include <linux/uaccess.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
 #include <xen/events.h>
@@ -34,7 +36,7 @@
 #define MYDEVICEBACK_MINORS	4096
 
 static unsigned int max_ring_page_order = MYDEVICE_MAX_ORDER;
-module_param(max_ring_page_order, uint, 0644);
+module_param(max_ring_page_order, uint, 0444);
 MODULE_PARM_DESC(max_ring_page_order,
 		 "the largest ring that is mapped, 0 (4 KiB) to 8 (1 MiB); default 8");
 
@@ -45,7 +47,7 @@ static struct class mydeviceback_class = { .name = KBUILD_MODNAME };
 /**
  * struct mydeviceback_stream - the byte stream of one connection
  * @users: the connection itself and every open file
- * @info: the device; not to be used once @closed is set
+ * @info: the device; not for readers and writers once @closed is set
  * @read_lock: one reader at a time; guards @rx
  * @write_lock: one writer at a time; guards @tx
  * @closed: the connection has ended; set with both locks held
@@ -116,7 +118,7 @@ struct mydeviceback_node {
 struct mydeviceback_info {
 	struct xenbus_device *dev;
 	unsigned int version;
-	struct mutex lock;	/* irq, and what the state goes with */
+	struct mutex lock;	/* connecting against sysfs */
 	int irq;
 	bool answer;
 	atomic_t events_sent;
@@ -135,8 +137,8 @@ static void mydeviceback_notify(struct mydeviceback_info *info)
 
 /*
  * Counts an event and answers it with one of our own, which makes a round trip.
- * Binding the port makes an event, too, before this end is Connected; nobody
- * sent that one.
+ * Binding the port makes an event, too, which nobody sent. It comes at once,
+ * long before this end has told XenStore that it is Connected.
  */
 static void mydeviceback_answer(struct mydeviceback_info *info)
 {
@@ -182,8 +184,11 @@ static bool mydeviceback_stream_event(struct mydeviceback_stream *stream)
 
 /*
  * The frontend notified. Hard interrupt context: nothing here sleeps or takes a
- * lock. The channel stays masked until xen_irq_lateeoi(), so that a frontend
- * that never stops notifying cannot keep this domain busy (XSA-332).
+ * lock. An interrupt is over with its EOI, the end of interrupt. Here it is sent
+ * late, by xen_irq_lateeoi() when the event has been handled, and until then the
+ * channel is masked: a frontend that never stops notifying cannot keep this
+ * domain busy (XSA-332). What is used here is set up before the interrupt is
+ * bound, and released after it is unbound.
  */
 static irqreturn_t mydeviceback_interrupt(int irq, void *dev_id)
 {
@@ -193,7 +198,7 @@ static irqreturn_t mydeviceback_interrupt(int irq, void *dev_id)
 	mydeviceback_answer(info);
 	if (READ_ONCE(info->stream->broken))
 		return IRQ_HANDLED;	/* and no EOI: a liar is not heard again */
-	if (!mydeviceback_stream_event(info->stream))
+	if (!mydeviceback_stream_event(info->stream) && !READ_ONCE(info->answer))
 		eoi = XEN_EOI_FLAG_SPURIOUS;
 	xen_irq_lateeoi(irq, eoi);
 	return IRQ_HANDLED;
@@ -211,22 +216,24 @@ static int mydeviceback_stream_break(struct mydeviceback_stream *stream,
 	return -EIO;
 }
 
-/* Reads the frontend's producer index, once. The caller holds read_lock. */
+/* Reads the frontend's producer index, once. */
 static int mydeviceback_stream_look_prod(struct mydeviceback_stream *stream)
 {
 	u32 prod = READ_ONCE(stream->theirs->prod);
 
+	lockdep_assert_held(&stream->read_lock);
 	if (!mydevice_accept_prod(&stream->rx, prod))
 		return mydeviceback_stream_break(stream, "producer", prod);
 	virt_rmb();	/* the index before the bytes; pairs with (P) */
 	return 0;
 }
 
-/* Reads the frontend's consumer index, once. The caller holds write_lock. */
+/* Reads the frontend's consumer index, once. */
 static int mydeviceback_stream_look_cons(struct mydeviceback_stream *stream)
 {
 	u32 cons = READ_ONCE(stream->theirs->cons);
 
+	lockdep_assert_held(&stream->write_lock);
 	if (!mydevice_accept_cons(&stream->tx, cons))
 		return mydeviceback_stream_break(stream, "consumer", cons);
 	virt_mb();	/* the index before new bytes; pairs with (C) */
@@ -242,7 +249,7 @@ static int mydeviceback_stream_readable(struct mydeviceback_stream *stream)
 	struct mydevice_ring *rx = &stream->rx;
 	int err;
 
-	if (stream->broken)
+	if (READ_ONCE(stream->broken))
 		return -EIO;
 	if (mydevice_used(rx) || stream->closed)
 		return 0;
@@ -264,7 +271,7 @@ static int mydeviceback_stream_writable(struct mydeviceback_stream *stream)
 	struct mydevice_ring *tx = &stream->tx;
 	int err;
 
-	if (stream->broken)
+	if (READ_ONCE(stream->broken))
 		return -EIO;
 	if (stream->closed)
 		return -EPIPE;
@@ -323,7 +330,9 @@ static ssize_t mydeviceback_stream_take(struct mydeviceback_stream *stream,
 
 		len = min_t(size_t, mydevice_used(rx), iov_iter_count(to));
 		from = mydevice_at(rx, rx->cons, &len);
+		pagefault_disable();	/* nobody waits for a page under the lock */
 		copied = copy_to_iter(from, len, to);
+		pagefault_enable();
 		rx->cons += copied;
 		if (copied < len) {
 			ret = -EFAULT;
@@ -354,7 +363,9 @@ static ssize_t mydeviceback_stream_put(struct mydeviceback_stream *stream,
 
 		len = min_t(size_t, mydevice_free(tx), iov_iter_count(from));
 		to = mydevice_at(tx, tx->prod, &len);
+		pagefault_disable();	/* nobody waits for a page under the lock */
 		copied = copy_from_iter(to, len, from);
+		pagefault_enable();
 		tx->prod += copied;
 		if (copied < len) {
 			ret = -EFAULT;
@@ -415,14 +426,20 @@ static ssize_t mydeviceback_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct mydeviceback_stream *stream = iocb->ki_filp->private_data;
 	ssize_t ret;
+	size_t len;
 	int seen;
 
 	while (iov_iter_count(to)) {
+		len = min_t(size_t, iov_iter_count(to), MYDEVICE_PIECE_SIZE);
+		if (fault_in_iov_iter_writeable(to, len) == len)
+			return -EFAULT;
 		if (mutex_lock_interruptible(&stream->read_lock))
 			return -ERESTARTSYS;
 		seen = atomic_read(&stream->reader_wakeups);
 		ret = mydeviceback_stream_take(stream, to);
 		mutex_unlock(&stream->read_lock);
+		if (ret == -EFAULT)
+			continue;	/* the page went away meanwhile */
 		if (ret != -EAGAIN || !mydeviceback_may_block(iocb))
 			return ret;
 		if (wait_event_interruptible(stream->readers,
@@ -437,9 +454,14 @@ static ssize_t mydeviceback_write_iter(struct kiocb *iocb, struct iov_iter *from
 {
 	struct mydeviceback_stream *stream = iocb->ki_filp->private_data;
 	ssize_t ret = 0, done = 0;
+	size_t len;
 	int seen;
 
 	while (iov_iter_count(from)) {
+		ret = -EFAULT;
+		len = min_t(size_t, iov_iter_count(from), MYDEVICE_PIECE_SIZE);
+		if (fault_in_iov_iter_readable(from, len) == len)
+			break;
 		ret = -ERESTARTSYS;
 		if (mutex_lock_interruptible(&stream->write_lock))
 			break;
@@ -448,8 +470,13 @@ static ssize_t mydeviceback_write_iter(struct kiocb *iocb, struct iov_iter *from
 		mutex_unlock(&stream->write_lock);
 		if (ret > 0) {
 			done += ret;
+			if (signal_pending(current))
+				break;	/* though a fast peer always makes space */
+			cond_resched();
 			continue;
 		}
+		if (ret == -EFAULT)
+			continue;	/* the page went away meanwhile */
 		if (ret != -EAGAIN || !mydeviceback_may_block(iocb))
 			break;
 		ret = wait_event_interruptible(stream->writers,
@@ -477,8 +504,8 @@ static __poll_t mydeviceback_poll(struct file *file, poll_table *wait)
 	if (mydeviceback_stream_writable(stream) != -EAGAIN)
 		events |= EPOLLOUT | EPOLLWRNORM;
 	if (stream->closed)
-		events |= EPOLLHUP;
-	if (stream->broken)
+		events |= EPOLLHUP | EPOLLRDHUP;
+	if (READ_ONCE(stream->broken))
 		events |= EPOLLERR;
 	mutex_unlock(&stream->write_lock);
 	return events;
@@ -593,7 +620,7 @@ static ssize_t answer_show(struct device *dev, struct device_attribute *attr,
 {
 	struct mydeviceback_info *info = dev_get_drvdata(dev);
 
-	return sysfs_emit(buf, "%u\n", info->answer);
+	return sysfs_emit(buf, "%u\n", READ_ONCE(info->answer));
 }
 
 static ssize_t answer_store(struct device *dev, struct device_attribute *attr,
@@ -677,7 +704,7 @@ fail:
 
 /*
  * Reads a number that the frontend published. It may have written anything:
- * what is not a decimal number, and nothing else, is refused.
+ * what is not a decimal number in the range of an unsigned int is refused.
  */
 static int mydeviceback_read(struct mydeviceback_info *info, const char *node,
 			     unsigned int *value)
@@ -764,7 +791,9 @@ static int mydeviceback_map_ring(struct xenbus_device *dev,
 					     &ring->piece[done / MYDEVICE_PIECE_PAGES]);
 		if (err) {
 			mydeviceback_unmap_ring(dev, ring);
-			return err;	/* and xenbus_map_ring_valloc() has reported it */
+			/* it reports a bad grant itself, but no lack of memory */
+			xenbus_dev_fatal(dev, err, "mapping a ring");
+			return err;
 		}
 	}
 	return 0;
@@ -781,11 +810,15 @@ static int mydeviceback_map_index(struct mydeviceback_stream *stream)
 	if (err)
 		return err;
 	err = xenbus_map_ring_valloc(info->dev, &ref, 1, &page);
-	if (err)
+	if (err) {
+		xenbus_dev_fatal(info->dev, err, "mapping the index page");
 		return err;
+	}
 	stream->index = page;
 	stream->mine = &stream->index->backend;
 	stream->theirs = &stream->index->frontend;
+	/* A predecessor may have left its indices; the frontend is not live yet. */
+	memset(stream->mine, 0, sizeof(*stream->mine));
 	return 0;
 }
 
@@ -886,7 +919,7 @@ static void mydeviceback_stop_stream(struct mydeviceback_info *info)
 		return;
 	mutex_lock(&stream->read_lock);
 	mutex_lock(&stream->write_lock);
-	if (stream->index && !stream->broken)
+	if (stream->index && !stream->broken && !stream->closed)
 		mydeviceback_stream_look_prod(stream);
 	info->broken |= stream->broken;
 	stream->closed = true;
@@ -897,7 +930,7 @@ static void mydeviceback_stop_stream(struct mydeviceback_info *info)
 
 /*
  * What the frontend sent and nobody has read yet can still be read when its
- * pages are gone: from a copy of the pieces that hold it.
+ * pages are gone: from a copy of the ring. The caller holds read_lock.
  */
 static void mydeviceback_keep_unread(struct mydeviceback_stream *stream,
 				     void **copy)
@@ -906,6 +939,8 @@ static void mydeviceback_keep_unread(struct mydeviceback_stream *stream,
 	u32 piece_size = min(mydevice_size(rx), MYDEVICE_PIECE_SIZE);
 	unsigned int i;
 
+	if (kref_read(&stream->users) == 1)
+		return;		/* no file is open on it, and none can be any more */
 	for (i = 0; mydevice_used(rx) && i * piece_size < mydevice_size(rx); i++) {
 		copy[i] = kvmalloc(piece_size, GFP_KERNEL | __GFP_NOWARN);
 		if (!copy[i]) {
@@ -1005,9 +1040,11 @@ static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 	case XenbusStateInitialising:
 		if (dev->state == XenbusStateInitWait)
 			break;		/* it has not seen our offer yet */
-		if (info->broken)
-			break;
 		mydeviceback_disconnect(info);	/* from a frontend that was restarted */
+		if (info->broken) {
+			mydeviceback_close(info, XenbusStateClosed);
+			break;
+		}
 		mydeviceback_offer(info);
 		break;
 

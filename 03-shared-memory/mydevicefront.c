@@ -21,9 +21,11 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
+#include <linux/uaccess.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
 #include <xen/events.h>
@@ -48,7 +50,7 @@ static struct class mydevicefront_class = { .name = KBUILD_MODNAME };
 /**
  * struct mydevicefront_stream - the byte stream of one connection
  * @users: the connection itself and every open file
- * @info: the device; not to be used once @closed is set
+ * @info: the device; not for readers and writers once @closed is set
  * @read_lock: one reader at a time; guards @rx
  * @write_lock: one writer at a time; guards @tx
  * @closed: the connection has ended; set with both locks held
@@ -127,7 +129,7 @@ struct mydevicefront_node {
 struct mydevicefront_info {
 	struct xenbus_device *dev;
 	unsigned int version;
-	struct mutex lock;	/* irq, and what the state goes with */
+	struct mutex lock;	/* connecting against sysfs */
 	evtchn_port_t evtchn;
 	int irq;
 	atomic_t events_sent;
@@ -190,19 +192,23 @@ static bool mydevicefront_stream_event(struct mydevicefront_stream *stream)
 
 /*
  * The backend notified. Hard interrupt context: nothing here sleeps or takes a
- * lock. The channel stays masked until xen_irq_lateeoi(), so that a backend
- * that never stops notifying cannot keep this domain busy (XSA-391).
+ * lock. An interrupt is over with its EOI, the end of interrupt. Here it is sent
+ * late, by xen_irq_lateeoi() when the event has been handled, and until then the
+ * channel is masked: a backend that never stops notifying cannot keep this
+ * domain busy (XSA-391). What is used here is set up before the interrupt is
+ * bound, and released after it is unbound.
  */
 static irqreturn_t mydevicefront_interrupt(int irq, void *dev_id)
 {
 	struct mydevicefront_info *info = dev_id;
 	unsigned int eoi = 0;
+	bool rung = atomic64_read(&info->notified_at);	/* by hand */
 
 	atomic_inc(&info->events_received);
 	mydevicefront_take_time(info);
 	if (READ_ONCE(info->stream->broken))
 		return IRQ_HANDLED;	/* and no EOI: a liar is not heard again */
-	if (!mydevicefront_stream_event(info->stream))
+	if (!mydevicefront_stream_event(info->stream) && !rung)
 		eoi = XEN_EOI_FLAG_SPURIOUS;
 	xen_irq_lateeoi(irq, eoi);
 	return IRQ_HANDLED;
@@ -220,22 +226,24 @@ static int mydevicefront_stream_break(struct mydevicefront_stream *stream,
 	return -EIO;
 }
 
-/* Reads the backend's producer index, once. The caller holds read_lock. */
+/* Reads the backend's producer index, once. */
 static int mydevicefront_stream_look_prod(struct mydevicefront_stream *stream)
 {
 	u32 prod = READ_ONCE(stream->theirs->prod);
 
+	lockdep_assert_held(&stream->read_lock);
 	if (!mydevice_accept_prod(&stream->rx, prod))
 		return mydevicefront_stream_break(stream, "producer", prod);
 	virt_rmb();	/* the index before the bytes; pairs with (P) */
 	return 0;
 }
 
-/* Reads the backend's consumer index, once. The caller holds write_lock. */
+/* Reads the backend's consumer index, once. */
 static int mydevicefront_stream_look_cons(struct mydevicefront_stream *stream)
 {
 	u32 cons = READ_ONCE(stream->theirs->cons);
 
+	lockdep_assert_held(&stream->write_lock);
 	if (!mydevice_accept_cons(&stream->tx, cons))
 		return mydevicefront_stream_break(stream, "consumer", cons);
 	virt_mb();	/* the index before new bytes; pairs with (C) */
@@ -251,7 +259,7 @@ static int mydevicefront_stream_readable(struct mydevicefront_stream *stream)
 	struct mydevice_ring *rx = &stream->rx;
 	int err;
 
-	if (stream->broken)
+	if (READ_ONCE(stream->broken))
 		return -EIO;
 	if (mydevice_used(rx) || stream->closed)
 		return 0;
@@ -273,7 +281,7 @@ static int mydevicefront_stream_writable(struct mydevicefront_stream *stream)
 	struct mydevice_ring *tx = &stream->tx;
 	int err;
 
-	if (stream->broken)
+	if (READ_ONCE(stream->broken))
 		return -EIO;
 	if (stream->closed)
 		return -EPIPE;
@@ -332,7 +340,9 @@ static ssize_t mydevicefront_stream_take(struct mydevicefront_stream *stream,
 
 		len = min_t(size_t, mydevice_used(rx), iov_iter_count(to));
 		from = mydevice_at(rx, rx->cons, &len);
+		pagefault_disable();	/* nobody waits for a page under the lock */
 		copied = copy_to_iter(from, len, to);
+		pagefault_enable();
 		rx->cons += copied;
 		if (copied < len) {
 			ret = -EFAULT;
@@ -363,7 +373,9 @@ static ssize_t mydevicefront_stream_put(struct mydevicefront_stream *stream,
 
 		len = min_t(size_t, mydevice_free(tx), iov_iter_count(from));
 		to = mydevice_at(tx, tx->prod, &len);
+		pagefault_disable();	/* nobody waits for a page under the lock */
 		copied = copy_from_iter(to, len, from);
+		pagefault_enable();
 		tx->prod += copied;
 		if (copied < len) {
 			ret = -EFAULT;
@@ -424,14 +436,20 @@ static ssize_t mydevicefront_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct mydevicefront_stream *stream = iocb->ki_filp->private_data;
 	ssize_t ret;
+	size_t len;
 	int seen;
 
 	while (iov_iter_count(to)) {
+		len = min_t(size_t, iov_iter_count(to), MYDEVICE_PIECE_SIZE);
+		if (fault_in_iov_iter_writeable(to, len) == len)
+			return -EFAULT;
 		if (mutex_lock_interruptible(&stream->read_lock))
 			return -ERESTARTSYS;
 		seen = atomic_read(&stream->reader_wakeups);
 		ret = mydevicefront_stream_take(stream, to);
 		mutex_unlock(&stream->read_lock);
+		if (ret == -EFAULT)
+			continue;	/* the page went away meanwhile */
 		if (ret != -EAGAIN || !mydevicefront_may_block(iocb))
 			return ret;
 		if (wait_event_interruptible(stream->readers,
@@ -446,9 +464,14 @@ static ssize_t mydevicefront_write_iter(struct kiocb *iocb, struct iov_iter *fro
 {
 	struct mydevicefront_stream *stream = iocb->ki_filp->private_data;
 	ssize_t ret = 0, done = 0;
+	size_t len;
 	int seen;
 
 	while (iov_iter_count(from)) {
+		ret = -EFAULT;
+		len = min_t(size_t, iov_iter_count(from), MYDEVICE_PIECE_SIZE);
+		if (fault_in_iov_iter_readable(from, len) == len)
+			break;
 		ret = -ERESTARTSYS;
 		if (mutex_lock_interruptible(&stream->write_lock))
 			break;
@@ -457,8 +480,13 @@ static ssize_t mydevicefront_write_iter(struct kiocb *iocb, struct iov_iter *fro
 		mutex_unlock(&stream->write_lock);
 		if (ret > 0) {
 			done += ret;
+			if (signal_pending(current))
+				break;	/* though a fast peer always makes space */
+			cond_resched();
 			continue;
 		}
+		if (ret == -EFAULT)
+			continue;	/* the page went away meanwhile */
 		if (ret != -EAGAIN || !mydevicefront_may_block(iocb))
 			break;
 		ret = wait_event_interruptible(stream->writers,
@@ -486,8 +514,8 @@ static __poll_t mydevicefront_poll(struct file *file, poll_table *wait)
 	if (mydevicefront_stream_writable(stream) != -EAGAIN)
 		events |= EPOLLOUT | EPOLLWRNORM;
 	if (stream->closed)
-		events |= EPOLLHUP;
-	if (stream->broken)
+		events |= EPOLLHUP | EPOLLRDHUP;
+	if (READ_ONCE(stream->broken))
 		events |= EPOLLERR;
 	mutex_unlock(&stream->write_lock);
 	return events;
@@ -841,7 +869,7 @@ static void mydevicefront_stop_stream(struct mydevicefront_info *info)
 		return;
 	mutex_lock(&stream->read_lock);
 	mutex_lock(&stream->write_lock);
-	if (stream->index && !stream->broken)
+	if (stream->index && !stream->broken && !stream->closed)
 		mydevicefront_stream_look_prod(stream);
 	info->broken |= stream->broken;
 	stream->closed = true;
@@ -852,7 +880,7 @@ static void mydevicefront_stop_stream(struct mydevicefront_info *info)
 
 /*
  * What the backend sent and nobody has read yet can still be read when its
- * pages are gone: from a copy of the pieces that hold it.
+ * pages are gone: from a copy of the ring. The caller holds read_lock.
  */
 static void mydevicefront_keep_unread(struct mydevicefront_stream *stream,
 				      void **copy)
@@ -861,6 +889,8 @@ static void mydevicefront_keep_unread(struct mydevicefront_stream *stream,
 	u32 piece_size = min(mydevice_size(rx), MYDEVICE_PIECE_SIZE);
 	unsigned int i;
 
+	if (kref_read(&stream->users) == 1)
+		return;		/* no file is open on it, and none can be any more */
 	for (i = 0; mydevice_used(rx) && i * piece_size < mydevice_size(rx); i++) {
 		copy[i] = kvmalloc(piece_size, GFP_KERNEL | __GFP_NOWARN);
 		if (!copy[i]) {
@@ -897,8 +927,8 @@ static void mydevicefront_teardown_stream(struct mydevicefront_info *info)
 }
 
 /*
- * Writes this end's nodes. All in one transaction: the backend sees all of
- * them or none.
+ * Writes this end's nodes, in one transaction: a failure leaves none of them.
+ * The backend reads them when it sees Initialised, which is written later.
  */
 static int mydevicefront_write_nodes(struct mydevicefront_info *info,
 				     struct xenbus_transaction xbt)
@@ -1026,9 +1056,11 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 		if (dev->state == XenbusStateInitialised ||
 		    dev->state == XenbusStateClosing)
 			break;		/* it has not seen our state yet */
-		if (info->broken)
-			break;
 		mydevicefront_disconnect(info);	/* from a backend that was restarted */
+		if (info->broken) {
+			mydevicefront_say_closed(info);
+			break;
+		}
 		mydevicefront_connect(info);
 		break;
 
@@ -1057,8 +1089,9 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 /*
  * A page that the backend has mapped cannot be freed yet, and the kernel looks
  * at those only now and then. So a driver that is unbound by hand says Closed
- * and gives the backend two seconds to unmap. If the device's nodes are gone
- * this runs in XenBus's own thread, where nobody waits for another domain.
+ * and gives the backend two seconds to unmap. (One that is mapping right now
+ * still says InitWait and is not waited for.) If the device's nodes are gone this
+ * runs in XenBus's own thread, where nobody waits for another domain.
  */
 static void mydevicefront_part(struct mydevicefront_info *info)
 {
@@ -1103,7 +1136,7 @@ static struct xenbus_driver mydevicefront_driver = {
 	.probe = mydevicefront_probe,
 	.remove = mydevicefront_remove,
 	.otherend_changed = mydevicefront_otherend_changed,
-	.not_essential = true,	/* a guest boots without it */
+	.not_essential = true,	/* a guest that boots waits 30 s for it, not 300 s */
 	.driver.dev_groups = mydevicefront_groups,
 };
 
