@@ -103,6 +103,12 @@ closes_in_either_order() {
 	ok "both ends are Connected again" until_state '4 4'
 }
 
+# Whether the device is Connected or Closed already.
+unloads_without_force() {
+	said=$(target unload 2>&1) || { echo "$said"; return 1; }
+	! echo "$said" | grep force
+}
+
 says_goodbye() {
 	log=$(log_since dom0)
 	has "$log" "mydeviceback mydevice-$guest-0: Goodbye" "dom0: the device says goodbye"
@@ -129,7 +135,9 @@ one_round() {
 	guest_cannot_write
 	closes_in_either_order
 	works
-	ok "make unload" target unload
+	[ "$1" = 1 ] || ok "the backend is unbound once more" \
+		rebind dom0 xen-backend "mydevice-$guest-0" drivers/mydeviceback/unbind
+	ok "make unload, nothing by force" unloads_without_force
 	says_goodbye
 	nothing_left
 	ok "grants and event channels are back where they began" ledger_is_back "$start"
