@@ -5,6 +5,8 @@
 
 lab := common/lab/lab
 stages := $(sort $(wildcard 0*-*))
+# A command's $ is the shell's in the domain, not make's.
+override CMD := $(value CMD)
 export DOMUS DOMAIN CMD FILE TO
 
 help:
