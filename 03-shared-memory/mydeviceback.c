@@ -438,7 +438,7 @@ static ssize_t mydeviceback_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		seen = atomic_read(&stream->reader_wakeups);
 		ret = mydeviceback_stream_take(stream, to);
 		mutex_unlock(&stream->read_lock);
-		if (ret == -EFAULT)
+		if (ret == -EFAULT && !signal_pending(current))
 			continue;	/* the page went away meanwhile */
 		if (ret != -EAGAIN || !mydeviceback_may_block(iocb))
 			return ret;
@@ -475,7 +475,7 @@ static ssize_t mydeviceback_write_iter(struct kiocb *iocb, struct iov_iter *from
 			cond_resched();
 			continue;
 		}
-		if (ret == -EFAULT)
+		if (ret == -EFAULT && !signal_pending(current))
 			continue;	/* the page went away meanwhile */
 		if (ret != -EAGAIN || !mydeviceback_may_block(iocb))
 			break;

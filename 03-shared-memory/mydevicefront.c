@@ -448,7 +448,7 @@ static ssize_t mydevicefront_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		seen = atomic_read(&stream->reader_wakeups);
 		ret = mydevicefront_stream_take(stream, to);
 		mutex_unlock(&stream->read_lock);
-		if (ret == -EFAULT)
+		if (ret == -EFAULT && !signal_pending(current))
 			continue;	/* the page went away meanwhile */
 		if (ret != -EAGAIN || !mydevicefront_may_block(iocb))
 			return ret;
@@ -485,7 +485,7 @@ static ssize_t mydevicefront_write_iter(struct kiocb *iocb, struct iov_iter *fro
 			cond_resched();
 			continue;
 		}
-		if (ret == -EFAULT)
+		if (ret == -EFAULT && !signal_pending(current))
 			continue;	/* the page went away meanwhile */
 		if (ret != -EAGAIN || !mydevicefront_may_block(iocb))
 			break;
