@@ -113,11 +113,6 @@ keeps_no_memory() {
 	ok "8 connections with 2 MiB each cost the domU no memory ($lost KiB)" test $lost -lt 4096
 }
 
-# What hangs in one place hangs in many: each would be waited for.
-unhurt() {
-	[ "$tests_failed" -eq 0 ] || give_up
-}
-
 works() {
 	back_device=/dev/mydevice$guest.0
 	"$lab" put dom0 "$work/io" /tmp

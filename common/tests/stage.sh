@@ -127,14 +127,18 @@ one_round() {
 	mark_logs "$1"
 	start=$(ledger)
 	has "$start" 'grants [0-9]+ channels of 0: [1-9][0-9]* channels of .*: [1-9]' "round $1: the ledger can be read: $start"
-	# Without a connection all that follows would only wait in vain.
-	ok "make load" target load || give_up
+	ok "make load" target load
+	unhurt
 	is "$(state_of)" "4 4" "both ends are Connected"
 	says_hello
 	works
+	unhurt
 	guest_cannot_write
+	unhurt
 	closes_in_either_order
+	unhurt
 	works
+	unhurt
 	[ "$1" = 1 ] || ok "the backend is unbound once more" \
 		rebind dom0 xen-backend "mydevice-$guest-0" drivers/mydeviceback/unbind
 	ok "make unload, nothing by force" unloads_without_force
@@ -145,7 +149,10 @@ one_round() {
 	ok "the domU's kernel log is clean" log_is_clean domU
 }
 
-give_up() {
+# What hangs in one place hangs in many, and each would be waited for.
+unhurt() {
+	[ "$tests_failed" -gt 0 ] || return 0
+	echo "# the rest of this test is left out"
 	target unload >/dev/null 2>&1
 	done_testing
 	exit 1
