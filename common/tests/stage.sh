@@ -54,14 +54,14 @@ state_of() {
 	in_dom0 "xenstore-read /local/domain/$guest/device/mydevice/0/state /local/domain/0/backend/mydevice/$guest/0/state 2>&1 | paste -sd ' '"
 }
 
-# until_state WANTED: frontend's and backend's state by number, within 20 s.
+# until_state WANTED: frontend's and backend's state by number, within 60 s.
 until_state() {
-	in_dom0 "for try in \$(seq 100); do
+	in_dom0 "for try in \$(seq 300); do
 			states=\$(xenstore-read /local/domain/$guest/device/mydevice/0/state /local/domain/0/backend/mydevice/$guest/0/state 2>&1 | paste -sd ' ')
 			[ \"\$states\" != '$1' ] || exit 0
 			sleep 0.2
 		done
-		echo waited 20 s for the states $1 and saw \$states
+		echo waited 60 s for the states $1 and saw \$states
 		exit 1"
 }
 
