@@ -276,7 +276,8 @@ static int mydeviceback_connect(struct mydeviceback_info *info)
 	if (err)
 		goto fail;
 	xenbus_switch_state(info->dev, XenbusStateConnected);
-	dev_info(&info->dev->dev, "Connected, protocol version %u.\n", info->version);
+	dev_info_ratelimited(&info->dev->dev, "Connected, protocol version %u.\n",
+			     info->version);
 	return 0;
 
 fail:
@@ -292,7 +293,7 @@ static void mydeviceback_close(struct mydeviceback_info *info,
 	if (info->dev->state == state)
 		return;
 	xenbus_switch_state(info->dev, state);
-	dev_info(&info->dev->dev, "%s.\n", xenbus_strstate(state));
+	dev_info_ratelimited(&info->dev->dev, "%s.\n", xenbus_strstate(state));
 }
 
 /*
@@ -342,6 +343,7 @@ static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 		break;
 
 	case XenbusStateUnknown:	/* its directory is gone */
+		mydeviceback_disconnect(info);
 		gone = true;
 		break;
 	}

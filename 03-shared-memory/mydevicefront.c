@@ -1019,7 +1019,8 @@ static void mydevicefront_go_live(struct mydevicefront_info *info)
 {
 	mydevicefront_set_stream(info, info->stream);
 	xenbus_switch_state(info->dev, XenbusStateConnected);
-	dev_info(&info->dev->dev, "Connected, protocol version %u.\n", info->version);
+	dev_info_ratelimited(&info->dev->dev, "Connected, protocol version %u.\n",
+			     info->version);
 }
 
 /* Tells the backend that this end uses the connection no more. */
@@ -1027,8 +1028,8 @@ static void mydevicefront_say_closed(struct mydevicefront_info *info)
 {
 	if (info->dev->state == XenbusStateClosed)
 		return;
-	xenbus_switch_state(info->dev, XenbusStateClosed);
-	dev_info(&info->dev->dev, "Closed.\n");
+	xenbus_frontend_closed(info->dev);	/* and a guest that shuts down goes on */
+	dev_info_ratelimited(&info->dev->dev, "Closed.\n");
 }
 
 /*
@@ -1110,6 +1111,24 @@ static void mydevicefront_part(struct mydevicefront_info *info)
 }
 
 /*
+ * The guest was saved and is restored, perhaps on another host, and its new nodes
+ * are there: a new device in all but name. What it shared with the old backend
+ * does not exist any more, here as there. XenBus has set this end's state to
+ * Initialising and watches the backend's next. (A save that was cancelled has
+ * changed nothing, and nobody is told of it.)
+ */
+static int mydevicefront_resume(struct xenbus_device *dev)
+{
+	struct mydevicefront_info *info = dev_get_drvdata(&dev->dev);
+
+	mutex_lock(&info->lock);
+	mydevicefront_disconnect(info);
+	info->broken = false;
+	mutex_unlock(&info->lock);
+	return 0;
+}
+
+/*
  * The nodes are gone, or the driver is unbound. XenBus has stopped the watch on
  * the backend's state, and says Closed for us afterwards.
  */
@@ -1135,6 +1154,7 @@ static struct xenbus_driver mydevicefront_driver = {
 	.ids = mydevicefront_ids,
 	.probe = mydevicefront_probe,
 	.remove = mydevicefront_remove,
+	.resume = mydevicefront_resume,
 	.otherend_changed = mydevicefront_otherend_changed,
 	.not_essential = true,	/* a guest that boots waits 30 s for it, not 300 s */
 	.driver.dev_groups = mydevicefront_groups,
