@@ -9,22 +9,56 @@
  *   frontend  /local/domain/DOMID/device/mydevice/N
  *   backend   /local/domain/BACKEND-DOMID/backend/mydevice/DOMID/N
  *
- * The activation gives both directories the nodes that every XenBus device has
- * (backend, backend-id, frontend, frontend-id, online, state). Each end then
- * writes to its own directory and reads the other's:
+ * XenStore nodes
+ * ==============
  *
- * Backend, before it goes to InitWait:
+ * Each end writes in its own directory and reads the other's; what it reads
+ * there it checks. Numbers are decimal. A node that is not listed is ignored, and
+ * no end may rely on one that is: this is how the protocol can grow.
  *
- *   versions             The protocol versions it speaks, as decimal numbers
- *                        with commas between them, for example "1".
+ * Written by the activation (the toolstack), in both directories:
  *
- * Frontend, in one transaction before it goes to Initialised:
+ * backend, backend-id (frontend's) and frontend, frontend-id (backend's)
+ *	The other end's directory, and the domain that it is in.
  *
- *   version              The one it chose: the highest that both ends speak.
- *   event-channel        The port, in the frontend's domain, of the event
- *                        channel by which each end notifies the other.
+ * state
+ *	Values:		enum xenbus_state; the activation writes 1, Initialising
+ *	Afterwards written by the end itself, and by a toolstack that takes
+ *	the device away: 5, Closing, in the backend's directory.
  *
- * A node that is not listed is ignored.
+ * online (backend's)
+ *	Values:		1, or 0 when the device is being taken away
+ *	With 1 a backend stays when the frontend closes.
+ *
+ * Written by the backend, before it goes to InitWait:
+ *
+ * versions
+ *	Values:		version numbers with commas between them, such as "1,2"
+ *	The protocol versions that it speaks.
+ *
+ * feature-NAME
+ *	Values:		0 or 1
+ *	Default:	0
+ *	What it offers beyond its version. Version 1 has no such feature.
+ *
+ * Written by the frontend, in one transaction before it goes to Initialised:
+ *
+ * version
+ *	Values:		one of the backend's versions
+ *	The one it chose: the highest that both ends speak.
+ *
+ * event-channel
+ *	Values:		a port number of the frontend's domain
+ *	The event channel by which each end notifies the other; the backend's
+ *	domain may bind it.
+ *
+ * feature-NAME
+ *	Values:		0 or 1; 1 only if the backend offers it
+ *	Default:	0
+ *	What this connection uses.
+ *
+ * States
+ * ======
  *
  * The handshake. Each end writes no state but its own:
  *
@@ -45,11 +79,19 @@
  * Reconnecting. The end that was probed anew opens: a frontend with
  * Initialising, a backend with InitWait. The end that stayed follows: a backend
  * that sees Initialising offers again and goes to InitWait, a frontend that
- * sees InitWait publishes again.
+ * sees InitWait publishes again. A guest that was saved and is restored has new
+ * directories, made by another activation, and opens as if probed anew.
  *
- * Events. A notification says "look", never what to look for. Several may
- * arrive as one, and when the backend binds its end of the channel one event
- * arrives there that nobody sent.
+ * Errors. An end that cannot go on, or does not accept what it reads, writes
+ * the reason to error/DIRECTORY/error (its own domain's, as xenbus_dev_fatal()
+ * does) and goes to Closing, then to Closed.
+ *
+ * Events
+ * ======
+ *
+ * A notification says "look", never what to look for. Several may arrive as
+ * one, and when the backend binds its end of the channel one event arrives
+ * there that nobody sent.
  */
 #ifndef MYDEVICE_H
 #define MYDEVICE_H

@@ -30,8 +30,8 @@
  *	the interrupt handler does not take it
  * @irq: what the event channel is bound to, 0 when there is none
  * @answer: answer each event with one of our own
- * @events_sent: notifications to the frontend
- * @events_received: interrupts
+ * @events_sent: notifications to the frontend during this connection
+ * @events_received: interrupts during this connection
  */
 struct mydeviceback_info {
 	struct xenbus_device *dev;
@@ -261,6 +261,8 @@ static void mydeviceback_disconnect(struct mydeviceback_info *info)
 	if (info->irq)
 		unbind_from_irqhandler(info->irq, info);	/* closes the port, too */
 	info->irq = 0;
+	atomic_set(&info->events_sent, 0);	/* the counts are the connection's */
+	atomic_set(&info->events_received, 0);
 	info->version = 0;
 }
 

@@ -31,8 +31,8 @@
  *	the interrupt handler does not take it
  * @evtchn: the event channel's port in this domain
  * @irq: what the port is bound to, 0 when there is none
- * @events_sent: notifications to the backend
- * @events_received: interrupts
+ * @events_sent: notifications to the backend during this connection
+ * @events_received: interrupts during this connection
  * @notified_at: when "notify" was last written, in ns; 0 once it is answered
  * @round_trip: from that to the event that followed, in ns
  */
@@ -260,6 +260,10 @@ static void mydevicefront_stop(struct mydevicefront_info *info)
 	if (info->irq)
 		unbind_from_irqhandler(info->irq, info);	/* closes the port, too */
 	info->irq = 0;
+	atomic_set(&info->events_sent, 0);	/* the counts are the connection's */
+	atomic_set(&info->events_received, 0);
+	atomic64_set(&info->notified_at, 0);
+	atomic64_set(&info->round_trip, 0);
 	info->version = 0;
 }
 

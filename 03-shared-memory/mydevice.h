@@ -9,27 +9,70 @@
  *   frontend  /local/domain/DOMID/device/mydevice/N
  *   backend   /local/domain/BACKEND-DOMID/backend/mydevice/DOMID/N
  *
- * The activation gives both directories the nodes that every XenBus device has
- * (backend, backend-id, frontend, frontend-id, online, state). Each end then
- * writes to its own directory and reads the other's:
+ * XenStore nodes
+ * ==============
  *
- * Backend, before it goes to InitWait:
+ * Each end writes in its own directory and reads the other's; what it reads
+ * there it checks. Numbers are decimal. A node that is not listed is ignored, and
+ * no end may rely on one that is: this is how the protocol can grow.
  *
- *   versions             The protocol versions it speaks, as decimal numbers
- *                        with commas between them, for example "1".
- *   max-ring-page-order  The largest ring that it maps, 0 to 8: a ring has
- *                        2^order pages of 4 KiB.
+ * Written by the activation (the toolstack), in both directories:
  *
- * Frontend, in one transaction before it goes to Initialised:
+ * backend, backend-id (frontend's) and frontend, frontend-id (backend's)
+ *	The other end's directory, and the domain that it is in.
  *
- *   version              The one it chose: the highest that both ends speak.
- *   event-channel        The port, in the frontend's domain, of the event
- *                        channel by which each end notifies the other.
- *   ring-ref             The grant reference of the index page.
- *   out-ring-page-order  Order of the ring from the frontend to the backend.
- *   in-ring-page-order   Order of the ring from the backend to the frontend.
+ * state
+ *	Values:		enum xenbus_state; the activation writes 1, Initialising
+ *	Afterwards written by the end itself, and by a toolstack that takes
+ *	the device away: 5, Closing, in the backend's directory.
  *
- * A node that is not listed is ignored.
+ * online (backend's)
+ *	Values:		1, or 0 when the device is being taken away
+ *	With 1 a backend stays when the frontend closes.
+ *
+ * Written by the backend, before it goes to InitWait:
+ *
+ * versions
+ *	Values:		version numbers with commas between them, such as "1,2"
+ *	The protocol versions that it speaks.
+ *
+ * max-ring-page-order
+ *	Values:		0 to 8
+ *	Default:	0
+ *	The largest ring that it maps: one of 2^order pages of 4 KiB.
+ *
+ * feature-NAME
+ *	Values:		0 or 1
+ *	Default:	0
+ *	What it offers beyond its version. Version 1 has no such feature.
+ *
+ * Written by the frontend, in one transaction before it goes to Initialised:
+ *
+ * version
+ *	Values:		one of the backend's versions
+ *	The one it chose: the highest that both ends speak.
+ *
+ * event-channel
+ *	Values:		a port number of the frontend's domain
+ *	The event channel by which each end notifies the other; the backend's
+ *	domain may bind it.
+ *
+ * ring-ref
+ *	Values:		a grant reference of the frontend's domain
+ *	The index page, struct mydevice_index.
+ *
+ * out-ring-page-order, in-ring-page-order
+ *	Values:		0 to the backend's max-ring-page-order
+ *	The size of the ring from the frontend to the backend, and of the
+ *	ring from the backend to the frontend.
+ *
+ * feature-NAME
+ *	Values:		0 or 1; 1 only if the backend offers it
+ *	Default:	0
+ *	What this connection uses.
+ *
+ * States
+ * ======
  *
  * The handshake. Each end writes no state but its own:
  *
@@ -50,36 +93,86 @@
  * Reconnecting. The end that was probed anew opens: a frontend with
  * Initialising, a backend with InitWait. The end that stayed follows: a backend
  * that sees Initialising offers again and goes to InitWait, a frontend that
- * sees InitWait publishes again.
+ * sees InitWait publishes again. A guest that was saved and is restored has new
+ * directories, made by another activation, and opens as if probed anew.
  * An end whose peer broke the protocol follows nobody: it stays in Closed until
  * its driver is bound anew, or the device is activated anew.
  *
- * Events. A notification says "look", never what to look for. Several may
- * arrive as one, and when the backend binds its end of the channel one event
- * arrives there that nobody sent.
+ * Errors. An end that cannot go on, or does not accept what it reads, writes
+ * the reason to error/DIRECTORY/error (its own domain's, as xenbus_dev_fatal()
+ * does) and goes to Closing, then to Closed.
  *
- * Shared memory. A stream of bytes in each direction, each in a ring of pages
- * that the frontend grants, and one index page, struct mydevice_index. Indices
- * count bytes, are never reduced, and wrap at 2^32; a byte's place in the ring
- * is its index modulo the ring's size.
+ * Events
+ * ======
  *
- * Each end writes one half of the index page and only reads the other; the
- * frontend also lists the rings' pages there before it publishes. What an end
- * reads there is a claim: it reads once, checks against the last claim that
- * it accepted, and uses what it checked (XSA-39, XSA-155). A producer may
- * move forward into free space, a consumer up to what was produced; an end
- * that claims anything else is broken, and its peer uses the connection no more.
+ * A notification says "look", never what to look for. Several may arrive as
+ * one, and when the backend binds its end of the channel one event arrives
+ * there that nobody sent.
+ *
+ * Shared memory
+ * =============
+ *
+ * A stream of bytes in each direction, each in a ring of pages that the
+ * frontend grants, and one index page, struct mydevice_index. Indices count
+ * bytes, are never reduced, and wrap at 2^32; a byte's place in the ring is its
+ * index modulo the ring's size.
+ *
+ * Who writes what. Before Initialised the frontend fills the page: counts and
+ * references of the rings' pages, and the index at which each ring begins, in
+ * both halves: both rings are empty then. Before Connected the backend reads these
+ * once, from the frontend's half, and begins its own anew. From then on each end
+ * writes its own half only, the producer of a ring its bytes, and nobody the rest.
+ *
+ * Claims. What an end reads in the page is a claim: it reads once, checks
+ * against the last claim that it accepted, and uses what it checked (XSA-39,
+ * XSA-155). A producer may move forward into free space, a consumer up to what
+ * was produced; an end that claims anything else is broken, and its peer uses
+ * the connection no more: its readers and writers fail, and it sends no EOI.
+ *
+ * Order. (P) A producer writes the bytes, then its index; a consumer reads the
+ * index, then the bytes. (C) A consumer reads the bytes, then writes its index;
+ * a producer reads the index, then writes over the bytes. A barrier of that kind
+ * stands between the two at either end.
  *
  * Notifications go only to an end that asked. Each end names the index at which
  * it wants to be woken; the other notifies when its own index passes that.
- * Between publishing an index and reading the peer's wish, and between
+ * (N) Between publishing an index and reading the peer's wish, and between
  * publishing a wish and reading the peer's index, there is a full barrier:
- * whichever comes second sees the first, so no wake-up is lost.
+ * whichever comes second sees the first, so no wake-up is lost. A consumer asks
+ * for the next byte. A producer asks for half of the ring: one event for each
+ * few bytes that were read would cost more than the bytes.
+ *
+ * What the calls return
+ * =====================
+ *
+ * At either end the device has a node in /dev. A file belongs to the connection
+ * that there was when it was opened. (U) stands for: first what is unread.
+ *
+ *		Connected		closed		device gone	broken
+ *   open	a file; EBUSY if	ENOTCONN	ENOENT, ENXIO	EIO
+ *		another reads, writes
+ *   read	bytes; EAGAIN		(U) 0		(U) ENODEV	EIO
+ *   write	bytes; EAGAIN		EPIPE		ENODEV		EIO
+ *   fsync	0			EPIPE		ENODEV		EIO
+ *   poll	in, out as it is	in out hup	in out hup	in out err
+ *
+ * Closed: the other end closed, was restarted or vanished, the toolstack took
+ * the device away, or the guest was restored; it is for good, for this file.
+ * Gone: this end's driver was unbound or its nodes removed while Connected.
+ * Broken: the other end broke the protocol.
+ * EAGAIN is for O_NONBLOCK; other calls wait, and a signal ends the waiting with
+ * what was moved so far, or EINTR. fsync waits until the other end has consumed
+ * all that was written before, and only a deadly signal ends that; it returns 0
+ * in every state but broken if all was consumed. Reading or writing 0 bytes
+ * returns 0.
  */
 #ifndef MYDEVICE_H
 #define MYDEVICE_H
 
 #include <linux/types.h>
+#ifndef __KERNEL__
+#include <stdbool.h>
+#endif
 
 /* The highest protocol version this code speaks, and the list of all. */
 #define MYDEVICE_VERSION	1
@@ -235,6 +328,38 @@ static inline bool mydevice_passed(__u32 event, __u32 before, __u32 after)
 static inline __u32 mydevice_space_event(const struct mydevice_ring *ring)
 {
 	return ring->prod - mydevice_size(ring) / 2;
+}
+
+/**
+ * mydevice_reached() - has the consumer come to an index?
+ * @ring: the outgoing ring
+ * @index: an index up to which was produced, not long ago
+ *
+ * Return: true if all before @index was consumed.
+ */
+static inline bool mydevice_reached(const struct mydevice_ring *ring, __u32 index)
+{
+	return (__s32)(ring->cons - index) >= 0;
+}
+
+/**
+ * mydevice_sync_event() - where one who waits for an index wants to be woken
+ * @ring: the outgoing ring
+ * @index: the index, which the consumer has not reached
+ *
+ * A writer may be waiting for space at the same time. Whatever the consumer
+ * reaches first is asked for; who is woken looks, and asks again.
+ *
+ * Return: the consumer index to ask for.
+ */
+static inline __u32 mydevice_sync_event(const struct mydevice_ring *ring,
+					__u32 index)
+{
+	__u32 space = mydevice_space_event(ring);
+
+	if (!mydevice_reached(ring, space) && space - ring->cons < index - ring->cons)
+		return space;
+	return index;
 }
 
 /**

@@ -8,7 +8,9 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/bitops.h>
 #include <linux/cdev.h>
+#include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/fs.h>
@@ -22,6 +24,7 @@
 #include <linux/mutex.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
@@ -43,9 +46,30 @@ module_param(ring_page_order, uint, 0644);
 MODULE_PARM_DESC(ring_page_order,
 		 "order of each ring, 0 (4 KiB) to 8 (1 MiB); default 6");
 
+static unsigned int first_index;
+module_param(first_index, uint, 0644);
+MODULE_PARM_DESC(first_index,
+		 "where the indices of a connection begin; near 2^32 they soon wrap; default 0");
+
+/*
+ * Looking for a while before sleeping saves two interrupts and two switches of
+ * task a round trip. It is off until asked for, because the time is taken from
+ * others, from the backend itself if it shares the processor.
+ */
+#define MYDEVICEFRONT_MAX_POLL_US	1000u
+
+static unsigned int poll_us;
+module_param(poll_us, uint, 0644);
+MODULE_PARM_DESC(poll_us,
+		 "how long to look for the other end's move before sleeping, 0 to 1000; default 0");
+
 static dev_t mydevicefront_first;
 static DEFINE_IDA(mydevicefront_minors);
 static struct class mydevicefront_class = { .name = KBUILD_MODNAME };
+static struct dentry *mydevicefront_debugfs;
+
+/* Who has a stream open; bits of @open_for. */
+enum { MYDEVICEFRONT_READER, MYDEVICEFRONT_WRITER };
 
 /**
  * struct mydevicefront_stream - the byte stream of one connection
@@ -53,7 +77,9 @@ static struct class mydevicefront_class = { .name = KBUILD_MODNAME };
  * @info: the device; not for readers and writers once @closed is set
  * @read_lock: one reader at a time; guards @rx
  * @write_lock: one writer at a time; guards @tx
- * @closed: the connection has ended; set with both locks held
+ * @open_for: whether a reader and a writer have it open; one of each at most
+ * @closed: 0 while the connection lasts; then what a writer gets: -EPIPE, or
+ *	-ENODEV if this end's device went away. Set once, with both locks held
  * @broken: the backend lied; set once, by whoever noticed
  * @index: the index page, shared with the backend, while the connection lasts
  * @index_ref: its grant reference
@@ -69,6 +95,13 @@ static struct class mydevicefront_class = { .name = KBUILD_MODNAME };
  * @writers: sleep here for space
  * @reader_wakeups: changes whenever a reader has reason to look again
  * @writer_wakeups: changes whenever a writer has reason to look again
+ * @reader_waited: how long the last reader that had to wait did so, in ns
+ * @writer_waited: how long the last writer did
+ * @bytes_received: taken out of @rx; guarded by @read_lock
+ * @bytes_sent: put into @tx; guarded by @write_lock
+ * @suppressed: moves of which the backend did not want to be notified
+ * @spurious: interrupts without a reason
+ * @sleeps: how often a reader or writer had to
  *
  * It outlives the connection for as long as files are open on it: what the
  * backend sent before it closed can still be read.
@@ -78,7 +111,8 @@ struct mydevicefront_stream {
 	struct mydevicefront_info *info;
 	struct mutex read_lock;		/* rx */
 	struct mutex write_lock;	/* tx */
-	bool closed;
+	unsigned long open_for;
+	int closed;
 	bool broken;
 	struct mydevice_index *index;
 	grant_ref_t index_ref;
@@ -94,6 +128,13 @@ struct mydevicefront_stream {
 	wait_queue_head_t writers;
 	atomic_t reader_wakeups;
 	atomic_t writer_wakeups;
+	u64 reader_waited;
+	u64 writer_waited;
+	u64 bytes_received;
+	u64 bytes_sent;
+	atomic_t suppressed;
+	atomic_t spurious;
+	atomic_t sleeps;
 };
 
 /**
@@ -118,13 +159,16 @@ struct mydevicefront_node {
  *	the interrupt handler does not take it
  * @evtchn: the event channel's port in this domain
  * @irq: what the port is bound to, 0 when there is none
- * @events_sent: notifications to the backend
- * @events_received: interrupts
+ * @events_sent: notifications to the backend during this connection
+ * @events_received: interrupts during this connection
  * @notified_at: when "notify" was last written, in ns; 0 once it is answered
  * @round_trip: from that to the event that followed, in ns
  * @stream: the stream of this connection, NULL when there is none
  * @node: the device node
  * @broken: the backend broke the protocol: follow it no more
+ * @generation: how many connections there have been, with the present one
+ * @violations: how often the backend broke the protocol
+ * @rings: a file in debugfs: the indices of both rings
  */
 struct mydevicefront_info {
 	struct xenbus_device *dev;
@@ -139,6 +183,9 @@ struct mydevicefront_info {
 	struct mydevicefront_stream *stream;
 	struct mydevicefront_node *node;
 	bool broken;
+	unsigned int generation;
+	atomic_t violations;
+	struct dentry *rings;
 };
 
 /* Notifies the backend. The caller knows that the irq is bound. */
@@ -181,12 +228,14 @@ static bool mydevicefront_stream_event(struct mydevicefront_stream *stream)
 	stream->seen_cons = cons;
 	if (readable) {
 		atomic_inc(&stream->reader_wakeups);
-		wake_up_interruptible(&stream->readers);
+		wake_up(&stream->readers);
 	}
 	if (writable) {
 		atomic_inc(&stream->writer_wakeups);
-		wake_up_interruptible(&stream->writers);
+		wake_up(&stream->writers);
 	}
+	if (!readable && !writable)
+		atomic_inc(&stream->spurious);
 	return readable || writable;
 }
 
@@ -218,10 +267,12 @@ static irqreturn_t mydevicefront_interrupt(int irq, void *dev_id)
 static int mydevicefront_stream_break(struct mydevicefront_stream *stream,
 				      const char *what, u32 claim)
 {
-	if (!xchg(&stream->broken, true))
+	if (!xchg(&stream->broken, true)) {
+		atomic_inc(&stream->info->violations);
 		dev_err(&stream->info->dev->dev,
 			"the backend claims an impossible %s index %u: the connection is given up\n",
 			what, claim);
+	}
 	mydevicefront_stream_wake(stream);
 	return -EIO;
 }
@@ -251,18 +302,46 @@ static int mydevicefront_stream_look_cons(struct mydevicefront_stream *stream)
 }
 
 /*
+ * How long to look before sleeping, in ns. If the last wait was longer than one
+ * is ready to look, then so will be the next: that makes it adaptive.
+ */
+static u64 mydevicefront_patience(u64 last_wait)
+{
+	u64 ns = min(READ_ONCE(poll_us), MYDEVICEFRONT_MAX_POLL_US) * NSEC_PER_USEC;
+
+	return last_wait <= ns ? ns : 0;
+}
+
+/* Looks at an index of the backend's until it is another one, or patience ends. */
+static void mydevicefront_look_for_change(const u32 *theirs, u32 last,
+					  u64 patience)
+{
+	u64 end;
+
+	if (!patience)
+		return;
+	end = ktime_get_ns() + patience;
+	while (READ_ONCE(*theirs) == last && !need_resched() && ktime_get_ns() < end)
+		cpu_relax();
+}
+
+/*
  * What can be read now? -EAGAIN if nothing, and then the backend has been asked
  * to notify; 0 with an empty ring at the end of the stream. Holds read_lock.
  */
-static int mydevicefront_stream_readable(struct mydevicefront_stream *stream)
+static int mydevicefront_stream_readable(struct mydevicefront_stream *stream,
+					 u64 patience)
 {
 	struct mydevice_ring *rx = &stream->rx;
 	int err;
 
 	if (READ_ONCE(stream->broken))
 		return -EIO;
-	if (mydevice_used(rx) || stream->closed)
+	if (mydevice_used(rx))
 		return 0;
+	if (stream->closed)
+		return stream->closed == -ENODEV ? -ENODEV : 0;
+	mydevicefront_look_for_change(&stream->theirs->prod, rx->prod, patience);
 	err = mydevicefront_stream_look_prod(stream);
 	if (err || mydevice_used(rx))
 		return err;
@@ -276,7 +355,8 @@ static int mydevicefront_stream_readable(struct mydevicefront_stream *stream)
 }
 
 /* Is there space? As above, for writing. The caller holds write_lock. */
-static int mydevicefront_stream_writable(struct mydevicefront_stream *stream)
+static int mydevicefront_stream_writable(struct mydevicefront_stream *stream,
+					 u64 patience)
 {
 	struct mydevice_ring *tx = &stream->tx;
 	int err;
@@ -284,7 +364,10 @@ static int mydevicefront_stream_writable(struct mydevicefront_stream *stream)
 	if (READ_ONCE(stream->broken))
 		return -EIO;
 	if (stream->closed)
-		return -EPIPE;
+		return stream->closed;
+	if (!mydevice_free(tx))
+		mydevicefront_look_for_change(&stream->theirs->cons, tx->cons,
+					      patience);
 	err = mydevicefront_stream_look_cons(stream);
 	if (err || mydevice_free(tx))
 		return err;
@@ -293,6 +376,32 @@ static int mydevicefront_stream_writable(struct mydevicefront_stream *stream)
 	virt_mb();	/* the wish before a second look; pairs with (N) */
 	err = mydevicefront_stream_look_cons(stream);
 	if (err || mydevice_free(tx))
+		return err;
+	return -EAGAIN;
+}
+
+/*
+ * Has the backend consumed all before this index? As above; -EAGAIN if not. A
+ * writer that waits for space has asked for an earlier index, which is kept.
+ */
+static int mydevicefront_stream_synced(struct mydevicefront_stream *stream,
+				       u32 index)
+{
+	struct mydevice_ring *tx = &stream->tx;
+	int err;
+
+	if (READ_ONCE(stream->broken))
+		return -EIO;
+	if (stream->closed)
+		return mydevice_reached(tx, index) ? 0 : stream->closed;
+	err = mydevicefront_stream_look_cons(stream);
+	if (err || mydevice_reached(tx, index))
+		return err;
+
+	WRITE_ONCE(stream->mine->cons_event, mydevice_sync_event(tx, index));
+	virt_mb();	/* the wish before a second look; pairs with (N) */
+	err = mydevicefront_stream_look_cons(stream);
+	if (err || mydevice_reached(tx, index))
 		return err;
 	return -EAGAIN;
 }
@@ -308,6 +417,8 @@ static void mydevicefront_stream_consumed(struct mydevicefront_stream *stream,
 	virt_mb();	/* (N) the index before the backend's wish */
 	if (mydevice_passed(READ_ONCE(stream->theirs->cons_event), before, cons))
 		mydevicefront_notify(stream->info);
+	else
+		atomic_inc(&stream->suppressed);
 }
 
 /* Tells the backend what was produced. The caller holds write_lock. */
@@ -321,71 +432,67 @@ static void mydevicefront_stream_produced(struct mydevicefront_stream *stream,
 	virt_mb();	/* (N) the index before the backend's wish */
 	if (mydevice_passed(READ_ONCE(stream->theirs->prod_event), before, prod))
 		mydevicefront_notify(stream->info);
+	else
+		atomic_inc(&stream->suppressed);
 }
 
-/* Moves what is there to a reader. Bytes, 0 at the end, or an error. */
-static ssize_t mydevicefront_stream_take(struct mydevicefront_stream *stream,
-					 struct iov_iter *to)
+/*
+ * Moves what is there to a reader. A page of the reader's that is not in memory
+ * is not waited for under the lock: -EFAULT, after what could be moved.
+ */
+static int mydevicefront_stream_take(struct mydevicefront_stream *stream,
+				     struct iov_iter *to, u64 patience)
 {
 	struct mydevice_ring *rx = &stream->rx;
-	ssize_t ret = mydevicefront_stream_readable(stream);
+	int err = mydevicefront_stream_readable(stream, patience);
 	u32 before = rx->cons;
 	size_t copied;
 	u32 len;
 
-	if (ret)
-		return ret;
-	while (mydevice_used(rx) && iov_iter_count(to)) {
+	while (!err && mydevice_used(rx) && iov_iter_count(to)) {
 		void *from;
 
 		len = min_t(size_t, mydevice_used(rx), iov_iter_count(to));
 		from = mydevice_at(rx, rx->cons, &len);
-		pagefault_disable();	/* nobody waits for a page under the lock */
+		pagefault_disable();
 		copied = copy_to_iter(from, len, to);
 		pagefault_enable();
 		rx->cons += copied;
-		if (copied < len) {
-			ret = -EFAULT;
-			break;
-		}
+		if (copied < len)
+			err = -EFAULT;
 	}
-	if (rx->cons == before)
-		return ret;
-	if (!stream->closed)
+	stream->bytes_received += rx->cons - before;
+	if (rx->cons != before && !stream->closed)
 		mydevicefront_stream_consumed(stream, before);
-	return rx->cons - before;
+	return err;
 }
 
-/* Takes from a writer what there is space for. Bytes or an error. */
-static ssize_t mydevicefront_stream_put(struct mydevicefront_stream *stream,
-					struct iov_iter *from)
+/* Takes from a writer what there is space for; -EFAULT as above. */
+static int mydevicefront_stream_put(struct mydevicefront_stream *stream,
+				    struct iov_iter *from, u64 patience)
 {
 	struct mydevice_ring *tx = &stream->tx;
-	ssize_t ret = mydevicefront_stream_writable(stream);
+	int err = mydevicefront_stream_writable(stream, patience);
 	u32 before = tx->prod;
 	size_t copied;
 	u32 len;
 
-	if (ret)
-		return ret;
-	while (mydevice_free(tx) && iov_iter_count(from)) {
+	while (!err && mydevice_free(tx) && iov_iter_count(from)) {
 		void *to;
 
 		len = min_t(size_t, mydevice_free(tx), iov_iter_count(from));
 		to = mydevice_at(tx, tx->prod, &len);
-		pagefault_disable();	/* nobody waits for a page under the lock */
+		pagefault_disable();
 		copied = copy_from_iter(to, len, from);
 		pagefault_enable();
 		tx->prod += copied;
-		if (copied < len) {
-			ret = -EFAULT;
-			break;
-		}
+		if (copied < len)
+			err = -EFAULT;
 	}
-	if (tx->prod == before)
-		return ret;
-	mydevicefront_stream_produced(stream, before);
-	return tx->prod - before;
+	stream->bytes_sent += tx->prod - before;
+	if (tx->prod != before)
+		mydevicefront_stream_produced(stream, before);
+	return err;
 }
 
 static void mydevicefront_stream_free(struct kref *users)
@@ -399,20 +506,40 @@ static void mydevicefront_stream_free(struct kref *users)
 	kfree(stream);
 }
 
+/* One reader and one writer: two readers would each get a part of the stream. */
+static int mydevicefront_stream_take_part(struct mydevicefront_stream *stream,
+					  fmode_t mode)
+{
+	if (READ_ONCE(stream->broken))
+		return -EIO;
+	if ((mode & FMODE_READ) &&
+	    test_and_set_bit(MYDEVICEFRONT_READER, &stream->open_for))
+		return -EBUSY;
+	if (!(mode & FMODE_WRITE) ||
+	    !test_and_set_bit(MYDEVICEFRONT_WRITER, &stream->open_for))
+		return 0;
+	if (mode & FMODE_READ)
+		clear_bit(MYDEVICEFRONT_READER, &stream->open_for);
+	return -EBUSY;
+}
+
 /* /dev/mydeviceN is opened: the file belongs to the connection of this moment. */
 static int mydevicefront_open(struct inode *inode, struct file *file)
 {
 	struct mydevicefront_node *node =
 		container_of(inode->i_cdev, struct mydevicefront_node, cdev);
 	struct mydevicefront_stream *stream;
+	int err = -ENOTCONN;
 
 	mutex_lock(&node->lock);
 	stream = node->stream;
 	if (stream)
+		err = mydevicefront_stream_take_part(stream, file->f_mode);
+	if (!err)
 		kref_get(&stream->users);
 	mutex_unlock(&node->lock);
-	if (!stream)
-		return -ENOTCONN;
+	if (err)
+		return err;
 	file->private_data = stream;
 	return stream_open(inode, file);
 }
@@ -421,6 +548,10 @@ static int mydevicefront_release(struct inode *inode, struct file *file)
 {
 	struct mydevicefront_stream *stream = file->private_data;
 
+	if (file->f_mode & FMODE_READ)
+		clear_bit(MYDEVICEFRONT_READER, &stream->open_for);
+	if (file->f_mode & FMODE_WRITE)
+		clear_bit(MYDEVICEFRONT_WRITER, &stream->open_for);
 	kref_put(&stream->users, mydevicefront_stream_free);
 	return 0;
 }
@@ -431,93 +562,148 @@ static bool mydevicefront_may_block(struct kiocb *iocb)
 	       !(iocb->ki_flags & IOCB_NOWAIT);
 }
 
+/*
+ * Fetches the user's pages that a copy failed at; most are in memory and need
+ * not be looked at before. Copies can fail again and again: a signal ends that.
+ */
+static bool mydevicefront_fault_in(struct iov_iter *iter,
+				   size_t (*fault_in)(const struct iov_iter *, size_t))
+{
+	size_t len = min_t(size_t, iov_iter_count(iter), MYDEVICE_PIECE_SIZE);
+
+	return fault_in(iter, len) < len && !signal_pending(current);
+}
+
+/*
+ * Sleeps until there is reason to look again, which there is when the counter is
+ * not any more what it was. Says how long that took.
+ */
+static int mydevicefront_sleep(struct mydevicefront_stream *stream,
+			       wait_queue_head_t *queue, atomic_t *wakeups,
+			       int seen, u64 *waited)
+{
+	u64 start = ktime_get_ns();
+	int err;
+
+	atomic_inc(&stream->sleeps);
+	err = wait_event_interruptible(*queue, atomic_read(wakeups) != seen);
+	WRITE_ONCE(*waited, ktime_get_ns() - start);
+	return err;
+}
+
 /* Reads what is there, or waits until something is. */
 static ssize_t mydevicefront_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct mydevicefront_stream *stream = iocb->ki_filp->private_data;
-	ssize_t ret;
-	size_t len;
-	int seen;
+	bool may_block = mydevicefront_may_block(iocb);
+	size_t wanted = iov_iter_count(to);
+	u64 patience = 0;
+	int err = 0, seen;
 
 	while (iov_iter_count(to)) {
-		len = min_t(size_t, iov_iter_count(to), MYDEVICE_PIECE_SIZE);
-		if (fault_in_iov_iter_writeable(to, len) == len)
-			return -EFAULT;
+		if (may_block)
+			patience = mydevicefront_patience(READ_ONCE(stream->reader_waited));
+		err = -ERESTARTSYS;
 		if (mutex_lock_interruptible(&stream->read_lock))
-			return -ERESTARTSYS;
+			break;
 		seen = atomic_read(&stream->reader_wakeups);
-		ret = mydevicefront_stream_take(stream, to);
+		err = mydevicefront_stream_take(stream, to, patience);
 		mutex_unlock(&stream->read_lock);
-		if (ret == -EFAULT && !signal_pending(current))
-			continue;	/* the page went away meanwhile */
-		if (ret != -EAGAIN || !mydevicefront_may_block(iocb))
-			return ret;
-		if (wait_event_interruptible(stream->readers,
-					     atomic_read(&stream->reader_wakeups) != seen))
-			return -ERESTARTSYS;
+		if (err == -EFAULT && mydevicefront_fault_in(to, fault_in_iov_iter_writeable))
+			continue;
+		if (err != -EAGAIN || !may_block || iov_iter_count(to) < wanted)
+			break;
+		err = mydevicefront_sleep(stream, &stream->readers,
+					  &stream->reader_wakeups, seen,
+					  &stream->reader_waited);
+		if (err)
+			break;
 	}
-	return 0;
+	wanted -= iov_iter_count(to);
+	return wanted ? wanted : err;
 }
 
 /* Writes all, waiting for space as often as needed; or what there is space for. */
 static ssize_t mydevicefront_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct mydevicefront_stream *stream = iocb->ki_filp->private_data;
-	ssize_t ret = 0, done = 0;
-	size_t len;
-	int seen;
+	bool may_block = mydevicefront_may_block(iocb);
+	size_t wanted = iov_iter_count(from);
+	u64 patience = 0;
+	int err = 0, seen;
 
 	while (iov_iter_count(from)) {
-		ret = -EFAULT;
-		len = min_t(size_t, iov_iter_count(from), MYDEVICE_PIECE_SIZE);
-		if (fault_in_iov_iter_readable(from, len) == len)
-			break;
-		ret = -ERESTARTSYS;
+		if (may_block)
+			patience = mydevicefront_patience(READ_ONCE(stream->writer_waited));
+		err = -ERESTARTSYS;
 		if (mutex_lock_interruptible(&stream->write_lock))
 			break;
 		seen = atomic_read(&stream->writer_wakeups);
-		ret = mydevicefront_stream_put(stream, from);
+		err = mydevicefront_stream_put(stream, from, patience);
 		mutex_unlock(&stream->write_lock);
-		if (ret > 0) {
-			done += ret;
-			if (signal_pending(current))
-				break;	/* though a fast peer always makes space */
-			cond_resched();
+		if (err == -EFAULT && mydevicefront_fault_in(from, fault_in_iov_iter_readable))
 			continue;
-		}
-		if (ret == -EFAULT && !signal_pending(current))
-			continue;	/* the page went away meanwhile */
-		if (ret != -EAGAIN || !mydevicefront_may_block(iocb))
-			break;
-		ret = wait_event_interruptible(stream->writers,
-					       atomic_read(&stream->writer_wakeups) != seen);
-		if (ret)
-			break;
+		if (err == -EAGAIN && may_block)
+			err = mydevicefront_sleep(stream, &stream->writers,
+						  &stream->writer_wakeups, seen,
+						  &stream->writer_waited);
+		if (err || signal_pending(current))
+			break;	/* a fast peer could keep it here for ever */
+		cond_resched();
 	}
-	return done ? done : ret;
+	wanted -= iov_iter_count(from);
+	return wanted ? wanted : err;
 }
 
+/* Waits until the backend has consumed all that was written before. */
+static int mydevicefront_fsync(struct file *file, loff_t start, loff_t end,
+			       int datasync)
+{
+	struct mydevicefront_stream *stream = file->private_data;
+	u32 index = READ_ONCE(stream->tx.prod);
+	int err, seen;
+
+	do {
+		if (mutex_lock_killable(&stream->write_lock))
+			return -EINTR;
+		seen = atomic_read(&stream->writer_wakeups);
+		err = mydevicefront_stream_synced(stream, index);
+		mutex_unlock(&stream->write_lock);
+		if (err != -EAGAIN)
+			return err;
+		err = wait_event_killable(stream->writers,
+					  atomic_read(&stream->writer_wakeups) != seen);
+	} while (!err);
+	return err;
+}
+
+/*
+ * Only what the file can do is asked for: a wish for space that nobody needs
+ * would cost the backend notifications.
+ */
 static __poll_t mydevicefront_poll(struct file *file, poll_table *wait)
 {
 	struct mydevicefront_stream *stream = file->private_data;
 	__poll_t events = 0;
 
-	poll_wait(file, &stream->readers, wait);
-	poll_wait(file, &stream->writers, wait);
-
-	mutex_lock(&stream->read_lock);
-	if (mydevicefront_stream_readable(stream) != -EAGAIN)
-		events |= EPOLLIN | EPOLLRDNORM;
-	mutex_unlock(&stream->read_lock);
-
-	mutex_lock(&stream->write_lock);
-	if (mydevicefront_stream_writable(stream) != -EAGAIN)
-		events |= EPOLLOUT | EPOLLWRNORM;
-	if (stream->closed)
+	if (file->f_mode & FMODE_READ) {
+		poll_wait(file, &stream->readers, wait);
+		mutex_lock(&stream->read_lock);
+		if (mydevicefront_stream_readable(stream, 0) != -EAGAIN)
+			events |= EPOLLIN | EPOLLRDNORM;
+		mutex_unlock(&stream->read_lock);
+	}
+	if (file->f_mode & FMODE_WRITE) {
+		poll_wait(file, &stream->writers, wait);
+		mutex_lock(&stream->write_lock);
+		if (mydevicefront_stream_writable(stream, 0) != -EAGAIN)
+			events |= EPOLLOUT | EPOLLWRNORM;
+		mutex_unlock(&stream->write_lock);
+	}
+	if (READ_ONCE(stream->closed))
 		events |= EPOLLHUP | EPOLLRDHUP;
 	if (READ_ONCE(stream->broken))
 		events |= EPOLLERR;
-	mutex_unlock(&stream->write_lock);
 	return events;
 }
 
@@ -527,6 +713,8 @@ static const struct file_operations mydevicefront_fops = {
 	.release = mydevicefront_release,
 	.read_iter = mydevicefront_read_iter,
 	.write_iter = mydevicefront_write_iter,
+	.splice_write = iter_file_splice_write,
+	.fsync = mydevicefront_fsync,
 	.poll = mydevicefront_poll,
 };
 
@@ -591,6 +779,32 @@ static void mydevicefront_set_stream(struct mydevicefront_info *info,
 	mutex_unlock(&info->node->lock);
 }
 
+/* In debugfs: what the index page says at this moment, for both rings. */
+static int mydevicefront_rings_show(struct seq_file *seq, void *unused)
+{
+	struct mydevicefront_info *info = seq->private;
+	struct mydevicefront_stream *stream;
+
+	mutex_lock(&info->lock);
+	stream = info->stream;
+	seq_puts(seq, "ring        size       prod       cons prod_event cons_event\n");
+	if (stream && stream->index) {
+		seq_printf(seq, "sent     %7u %10u %10u %10u %10u\n",
+			   mydevice_size(&stream->tx), READ_ONCE(stream->mine->prod),
+			   READ_ONCE(stream->theirs->cons),
+			   READ_ONCE(stream->theirs->prod_event),
+			   READ_ONCE(stream->mine->cons_event));
+		seq_printf(seq, "received %7u %10u %10u %10u %10u\n",
+			   mydevice_size(&stream->rx), READ_ONCE(stream->theirs->prod),
+			   READ_ONCE(stream->mine->cons),
+			   READ_ONCE(stream->mine->prod_event),
+			   READ_ONCE(stream->theirs->cons_event));
+	}
+	mutex_unlock(&info->lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(mydevicefront_rings);
+
 static ssize_t notify_store(struct device *dev, struct device_attribute *attr,
 			    const char *buf, size_t count)
 {
@@ -635,11 +849,64 @@ static ssize_t round_trip_ns_show(struct device *dev,
 }
 static DEVICE_ATTR_RO(round_trip_ns);
 
+/* Statistics of the device. */
+#define MYDEVICEFRONT_COUNT(_name, _value)					\
+static ssize_t _name##_show(struct device *dev,				\
+			    struct device_attribute *attr, char *buf)		\
+{										\
+	struct mydevicefront_info *info = dev_get_drvdata(dev);			\
+										\
+	return sysfs_emit(buf, "%u\n", _value);					\
+}										\
+static DEVICE_ATTR_RO(_name)
+
+MYDEVICEFRONT_COUNT(version, READ_ONCE(info->version));
+MYDEVICEFRONT_COUNT(generation, READ_ONCE(info->generation));
+MYDEVICEFRONT_COUNT(reconnects, max(READ_ONCE(info->generation), 1u) - 1);
+MYDEVICEFRONT_COUNT(violations, atomic_read(&info->violations));
+
+/* Statistics of the connection, which are gone when it is. */
+#define MYDEVICEFRONT_STREAM_COUNT(_name, _value)				\
+static ssize_t _name##_show(struct device *dev,				\
+			    struct device_attribute *attr, char *buf)		\
+{										\
+	struct mydevicefront_info *info = dev_get_drvdata(dev);			\
+	struct mydevicefront_stream *stream;					\
+	ssize_t ret = -ENOTCONN;						\
+										\
+	mutex_lock(&info->lock);						\
+	stream = info->stream;							\
+	if (stream)								\
+		ret = sysfs_emit(buf, "%llu\n", (u64)(_value));			\
+	mutex_unlock(&info->lock);						\
+	return ret;								\
+}										\
+static DEVICE_ATTR_RO(_name)
+
+MYDEVICEFRONT_STREAM_COUNT(out_ring_page_order, ilog2(stream->tx.pages));
+MYDEVICEFRONT_STREAM_COUNT(in_ring_page_order, ilog2(stream->rx.pages));
+MYDEVICEFRONT_STREAM_COUNT(bytes_sent, READ_ONCE(stream->bytes_sent));
+MYDEVICEFRONT_STREAM_COUNT(bytes_received, READ_ONCE(stream->bytes_received));
+MYDEVICEFRONT_STREAM_COUNT(events_suppressed, atomic_read(&stream->suppressed));
+MYDEVICEFRONT_STREAM_COUNT(events_spurious, atomic_read(&stream->spurious));
+MYDEVICEFRONT_STREAM_COUNT(sleeps, atomic_read(&stream->sleeps));
+
 static struct attribute *mydevicefront_attrs[] = {
 	&dev_attr_notify.attr,
 	&dev_attr_events_sent.attr,
 	&dev_attr_events_received.attr,
 	&dev_attr_round_trip_ns.attr,
+	&dev_attr_version.attr,
+	&dev_attr_generation.attr,
+	&dev_attr_reconnects.attr,
+	&dev_attr_violations.attr,
+	&dev_attr_out_ring_page_order.attr,
+	&dev_attr_in_ring_page_order.attr,
+	&dev_attr_bytes_sent.attr,
+	&dev_attr_bytes_received.attr,
+	&dev_attr_events_suppressed.attr,
+	&dev_attr_events_spurious.attr,
+	&dev_attr_sleeps.attr,
 	NULL
 };
 ATTRIBUTE_GROUPS(mydevicefront);
@@ -667,6 +934,9 @@ static int mydevicefront_probe(struct xenbus_device *dev,
 		kfree(info);
 		return err;
 	}
+	info->rings = debugfs_create_file(dev_name(&dev->dev), 0400,
+					  mydevicefront_debugfs, info,
+					  &mydevicefront_rings_fops);
 	dev_set_drvdata(&dev->dev, info);
 	xenbus_switch_state(dev, XenbusStateInitialising);
 	return 0;
@@ -789,6 +1059,21 @@ static int mydevicefront_share_largest(struct xenbus_device *dev,
 	return err;
 }
 
+/* Both rings are empty. The backend begins with the indices that it finds. */
+static void mydevicefront_begin_at(struct mydevicefront_stream *stream, u32 index)
+{
+	stream->tx.prod = index;
+	stream->tx.cons = index;
+	stream->rx.prod = index;
+	stream->rx.cons = index;
+	stream->mine->prod = index;
+	stream->mine->cons = index;
+	stream->theirs->prod = index;
+	stream->theirs->cons = index;
+	stream->seen_prod = index;
+	stream->seen_cons = index;
+}
+
 static int mydevicefront_share_index(struct mydevicefront_stream *stream,
 				     struct xenbus_device *dev)
 {
@@ -810,6 +1095,7 @@ static int mydevicefront_share_index(struct mydevicefront_stream *stream,
 	stream->index = index;
 	stream->mine = &index->frontend;
 	stream->theirs = &index->backend;
+	mydevicefront_begin_at(stream, READ_ONCE(first_index));
 	return 0;
 }
 
@@ -859,8 +1145,11 @@ static int mydevicefront_setup_stream(struct mydevicefront_info *info)
 	return err;
 }
 
-/* No reader or writer touches shared memory after this, or notifies. */
-static void mydevicefront_stop_stream(struct mydevicefront_info *info)
+/*
+ * No reader or writer touches shared memory after this, or notifies. What the
+ * backend has moved until now still counts.
+ */
+static void mydevicefront_stop_stream(struct mydevicefront_info *info, int err)
 {
 	struct mydevicefront_stream *stream = info->stream;
 
@@ -869,10 +1158,12 @@ static void mydevicefront_stop_stream(struct mydevicefront_info *info)
 		return;
 	mutex_lock(&stream->read_lock);
 	mutex_lock(&stream->write_lock);
-	if (stream->index && !stream->broken && !stream->closed)
-		mydevicefront_stream_look_prod(stream);
+	if (stream->index && !stream->broken && !stream->closed &&
+	    !mydevicefront_stream_look_prod(stream))
+		mydevicefront_stream_look_cons(stream);
 	info->broken |= stream->broken;
-	stream->closed = true;
+	if (!stream->closed)
+		WRITE_ONCE(stream->closed, err);
 	mutex_unlock(&stream->write_lock);
 	mutex_unlock(&stream->read_lock);
 	mydevicefront_stream_wake(stream);
@@ -975,10 +1266,14 @@ static int mydevicefront_publish(struct mydevicefront_info *info)
 /* Ends the use of a connection at this end. What is shared stays shared. */
 static void mydevicefront_stop(struct mydevicefront_info *info)
 {
-	mydevicefront_stop_stream(info);
+	mydevicefront_stop_stream(info, -EPIPE);
 	if (info->irq)
 		unbind_from_irqhandler(info->irq, info);	/* closes the port, too */
 	info->irq = 0;
+	atomic_set(&info->events_sent, 0);	/* the counts are the connection's */
+	atomic_set(&info->events_received, 0);
+	atomic64_set(&info->notified_at, 0);
+	atomic64_set(&info->round_trip, 0);
 	info->version = 0;
 }
 
@@ -1018,6 +1313,7 @@ fail:
 static void mydevicefront_go_live(struct mydevicefront_info *info)
 {
 	mydevicefront_set_stream(info, info->stream);
+	info->generation++;
 	xenbus_switch_state(info->dev, XenbusStateConnected);
 	dev_info_ratelimited(&info->dev->dev, "Connected, protocol version %u.\n",
 			     info->version);
@@ -1136,6 +1432,8 @@ static void mydevicefront_remove(struct xenbus_device *dev)
 {
 	struct mydevicefront_info *info = dev_get_drvdata(&dev->dev);
 
+	debugfs_remove(info->rings);
+	mydevicefront_stop_stream(info, -ENODEV);
 	mydevicefront_stop(info);
 	mydevicefront_part(info);
 	mydevicefront_disconnect(info);
@@ -1175,11 +1473,14 @@ static int __init mydevicefront_register_nodes(void)
 				  KBUILD_MODNAME);
 	if (err)
 		class_unregister(&mydevicefront_class);
+	else
+		mydevicefront_debugfs = debugfs_create_dir(KBUILD_MODNAME, NULL);
 	return err;
 }
 
 static void mydevicefront_unregister_nodes(void)
 {
+	debugfs_remove(mydevicefront_debugfs);
 	unregister_chrdev_region(mydevicefront_first, MYDEVICEFRONT_MINORS);
 	class_unregister(&mydevicefront_class);
 	ida_destroy(&mydevicefront_minors);

@@ -5,22 +5,39 @@
  *
  *	io /dev/mydevice0 open:rw read:5 write:hello poll close
  *
- *	open:MODE	MODE is r, w or rw, and n for O_NONBLOCK
+ *	open:MODE	MODE is r, w or rw, and n for O_NONBLOCK; what was opened
+ *			before stays open, and later calls are on the new file
  *	read:N		prints the number and, after a blank, the bytes if N <= 64
  *	write:TEXT	writes the text
  *	fill:N		writes N bytes of zeros with one call
+ *	readv:N		reads N bytes into two buffers
+ *	writev:TEXT	writes the text from as many buffers as it has letters
+ *	splice:TEXT	writes the text by way of a pipe
+ *	badread:N	reads to an address where there is no memory
+ *	badwrite:N	writes from there
+ *	fsync		waits until the other end has read all
+ *	seek		lseek
  *	poll:MS		waits for input or space, prints the events
  *	pollin:MS	waits for input alone
+ *	edge:MS		waits with epoll, edge-triggered, for input
+ *	alarm:MS	a signal, handled, comes later
  *	sleep:MS	waits
+ *	mark:FILE	makes the file, so that others know how far this has come
+ *	wait:FILE	waits until the file is there
  *	close		closes
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static const char *device;
@@ -29,13 +46,17 @@ static int fd = -1;
 static int open_device(const char *mode)
 {
 	int flags = strchr(mode, 'n') ? O_NONBLOCK : 0;
+	int opened;
 
 	if (strchr(mode, 'r') && strchr(mode, 'w'))
 		flags |= O_RDWR;
 	else if (strchr(mode, 'w'))
 		flags |= O_WRONLY;
-	fd = open(device, flags);
-	return fd < 0 ? -1 : 0;
+	opened = open(device, flags);
+	if (opened < 0)
+		return -1;
+	fd = opened;
+	return 0;
 }
 
 static int poll_device(const char *ms, short events)
@@ -73,6 +94,109 @@ static long write_device(const void *bytes, size_t n)
 	return done;
 }
 
+/* Buffers of unequal size, so that the first is full before the second. */
+static long readv_device(size_t n)
+{
+	char first[3], *rest = calloc(1, n + 1);
+	struct iovec iov[2] = {
+		{ first, sizeof(first) }, { rest, n - sizeof(first) }
+	};
+	ssize_t got = readv(fd, iov, 2);
+
+	if (got >= 0)
+		printf("readv %zd %.3s%s\n", got, first, rest);
+	free(rest);
+	return got;
+}
+
+static long writev_device(const char *text)
+{
+	struct iovec iov[16];
+	size_t i, n = strlen(text);
+	ssize_t done;
+
+	for (i = 0; i < n; i++)
+		iov[i] = (struct iovec){ (char *)text + i, 1 };
+	done = writev(fd, iov, n);
+	if (done >= 0)
+		printf("writev %zd\n", done);
+	return done;
+}
+
+static long splice_device(const char *text)
+{
+	ssize_t done;
+	int ends[2];
+
+	if (pipe(ends) || write(ends[1], text, strlen(text)) < 0)
+		return -1;
+	done = splice(ends[0], NULL, fd, NULL, strlen(text), 0);
+	if (done >= 0)
+		printf("splice %zd\n", done);
+	return done;
+}
+
+static long fsync_device(void)
+{
+	int err = fsync(fd);
+
+	if (!err)
+		printf("fsync 0\n");
+	return err;
+}
+
+static long wait_edge(const char *ms)
+{
+	static int epoll_fd = -1;
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	int n;
+
+	if (epoll_fd < 0) {
+		epoll_fd = epoll_create1(0);
+		if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event))
+			return -1;
+	}
+	n = epoll_wait(epoll_fd, &event, 1, atoi(ms));
+	if (n >= 0)
+		printf("edge%s\n", n ? " in" : "");
+	return n;
+}
+
+static void hear_alarm(int signal)
+{
+	(void)signal;
+}
+
+static long set_alarm(const char *ms)
+{
+	struct sigaction action = { .sa_handler = hear_alarm };
+	struct itimerval timer = { .it_value.tv_usec = atoi(ms) * 1000 };
+
+	sigaction(SIGALRM, &action, NULL);
+	return setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static long mark(const char *file)
+{
+	int marked = open(file, O_CREAT | O_WRONLY, 0600);
+
+	return marked < 0 ? -1 : close(marked);
+}
+
+static long wait_for(const char *file)
+{
+	int tries;
+
+	for (tries = 0; tries < 6000 && access(file, F_OK); tries++)
+		usleep(10000);
+	return access(file, F_OK);
+}
+
+static void *nowhere(size_t n)
+{
+	return mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
 static long one_call(const char *what, const char *arg)
 {
 	if (!strcmp(what, "open"))
@@ -90,6 +214,28 @@ static long one_call(const char *what, const char *arg)
 	if (!strcmp(what, "fill"))
 		return write_device(calloc(1, strtoul(arg, NULL, 10)),
 				    strtoul(arg, NULL, 10));
+	if (!strcmp(what, "readv"))
+		return readv_device(strtoul(arg, NULL, 10));
+	if (!strcmp(what, "writev"))
+		return writev_device(arg);
+	if (!strcmp(what, "splice"))
+		return splice_device(arg);
+	if (!strcmp(what, "badread"))
+		return read(fd, nowhere(4096), strtoul(arg, NULL, 10));
+	if (!strcmp(what, "badwrite"))
+		return write_device(nowhere(4096), strtoul(arg, NULL, 10));
+	if (!strcmp(what, "fsync"))
+		return fsync_device();
+	if (!strcmp(what, "seek"))
+		return lseek(fd, 0, SEEK_SET);
+	if (!strcmp(what, "edge"))
+		return wait_edge(arg);
+	if (!strcmp(what, "alarm"))
+		return set_alarm(arg);
+	if (!strcmp(what, "mark"))
+		return mark(arg);
+	if (!strcmp(what, "wait"))
+		return wait_for(arg);
 	if (!strcmp(what, "sleep"))
 		return usleep(strtoul(arg, NULL, 10) * 1000);
 	fprintf(stderr, "io: there is no call '%s'\n", what);

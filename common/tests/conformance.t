@@ -1,0 +1,329 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The table "What the calls return" of mydevice.h: every call in every state of
+# the device, at both ends. Then what the table cannot hold: waiting, waking,
+# signals, partial results, and who may open what.
+
+stage=03-shared-memory
+. "$(dirname "$0")/stage.sh"
+work=$top/.build/tests
+
+# -- the two ends -------------------------------------------------------------
+
+other() { if [ "$1" = dom0 ]; then echo domU; else echo dom0; fi; }
+node() { if [ "$1" = dom0 ]; then echo "/dev/mydevice$guest.0"; else echo /dev/mydevice0; fi; }
+stat_of() { "in_$1" "cat /sys/bus/xen*/devices/mydevice-*0/$2"; }
+
+# io END CALL...: the calls' results on one line.
+io() {
+	at=$1
+	shift
+	"in_$at" "timeout 120 /tmp/io $(node "$at") $*" | paste -sd ,
+}
+
+# begin END CALL...: in the background; returns when the calls have made the mark.
+begin() {
+	at=$1
+	shift
+	"in_$at" 'rm -f /tmp/begun /tmp/go'
+	io "$at" "$@" >"$work/begun" & job=$!
+	"in_$at" 'for try in $(seq 6000); do [ ! -e /tmp/begun ] || exit 0; usleep 10000; done; exit 1'
+}
+
+# finish END: lets them go on; $result is what they returned.
+finish() {
+	"in_$1" 'touch /tmp/go'
+	wait $job
+	result=$(cat "$work/begun")
+}
+
+# What is blocked shows as a process that sleeps in the driver.
+blocked() {
+	"in_$1" 'for try in $(seq 600); do
+			for p in $(pidof io); do grep -qs "^mydevice" /proc/$p/wchan && exit 0; done
+			usleep 100000
+		done
+		echo no process is blocked in the driver after 60 s; exit 1'
+}
+
+unbind() {
+	if [ "$1" = dom0 ]; then rebind dom0 xen-backend "mydevice-$guest-0" drivers/mydeviceback/unbind
+	else rebind domU xen mydevice-0 drivers/mydevicefront/unbind; fi
+}
+
+bind_alone() {
+	if [ "$1" = dom0 ]; then rebind dom0 xen-backend "mydevice-$guest-0" drivers/mydeviceback/bind
+	else rebind domU xen mydevice-0 drivers/mydevicefront/bind; fi
+}
+
+bind() { bind_alone "$1" && until_state '4 4'; }
+
+# lie_to END INDEX DISTANCE: what its peer says of itself becomes impossible.
+lie_to() {
+	[ "$1" = dom0 ] && liar=frontend || liar=backend
+	in_dom0 "/tmp/lie $guest \$(xenstore-read /local/domain/$guest/device/mydevice/0/ring-ref) $liar $2 $3"
+}
+
+# -- the table ----------------------------------------------------------------
+
+connected() {
+	is "$(io "$1" open:rwn read:9 write:abc poll:0)" "read EAGAIN,write 3,poll out" "$1, Connected: read, write, poll"
+	is "$(io "$(other "$1")" open:r read:9)" "read 3 abc" "$1, Connected: the other end reads it"
+	is "$(io "$1" open:rwn fsync read:0 write:)" "fsync 0,read 0,write 0" "$1, Connected: fsync, and nothing moved"
+	is "$(io "$1" open:rw open:r open:w open:rw)" "open EBUSY,open EBUSY,open EBUSY" "$1, Connected: one reader, one writer"
+	is "$(io "$1" open:w open:rw open:r)" "open EBUSY" "$1, Connected: an open that fails keeps nothing"
+	is "$(io "$1" open:r close open:rw close open:w)" "" "$1, Connected: a close makes place"
+	is "$(io "$1" open:rw seek)" "seek ESPIPE" "$1, Connected: there is no place to seek"
+}
+
+# The same calls in each state that a connection can end in: with something
+# unread in either direction, then with nothing.
+begin_and_end() { begin "$1" open:rw write:unread mark:/tmp/begun wait:/tmp/go read:2 read:9 read:9 write:x fsync poll:0; }
+
+# ends END HOW STATE WANTED WANTED-WHEN-READ OPEN
+ends() {
+	peer=$(other "$1")
+	begin_and_end "$1"
+	io "$peer" open:w write:abc >/dev/null
+	"$2" "$1"
+	finish "$1"
+	is "$result" "write 6,$4" "$1, $3: with bytes unread"
+	is "$(io "$1" open:r)" "$6" "$1, $3: open"
+	bind "${7-$1}" >/dev/null
+	begin_and_end "$1"
+	is "$(io "$peer" open:r read:9)" "read 6 unread" "the other end reads all"
+	"$2" "$1"
+	finish "$1"
+	is "$result" "write 6,$5" "$1, $3: with nothing unread"
+	ok "both ends are Connected again" bind "${7-$1}"
+}
+
+peer_closes() { unbind "$(other "$1")" && until_state '6 6' >/dev/null; }
+device_goes() { unbind "$1" && until_state '6 6' >/dev/null; }
+
+closed() {
+	ends "$1" peer_closes closed \
+		"read 2 ab,read 1 c,read 0,write EPIPE,fsync EPIPE,poll in out hup" \
+		"read 0,read 0,read 0,write EPIPE,fsync 0,poll in out hup" "open ENOTCONN" "$(other "$1")"
+}
+
+gone() {
+	ends "$1" device_goes "device gone" \
+		"read 2 ab,read 1 c,read ENODEV,write ENODEV,fsync ENODEV,poll in out hup" \
+		"read ENODEV,read ENODEV,read ENODEV,write ENODEV,fsync 0,poll in out hup" "open ENOENT"
+}
+
+# broken END INDEX DISTANCE: the call that reads that index notices.
+broken() {
+	first=read:9 second=write:x wanted="read EIO,write EIO"
+	[ "$2" = prod ] || { first=write:x second=read:9 wanted="write EIO,read EIO"; }
+	mark_logs "broken $2 $3"
+	begin "$1" open:rw mark:/tmp/begun wait:/tmp/go $first $second fsync poll:0
+	lie_to "$1" "$2" "$3" || fail "lying to $1"
+	finish "$1"
+	is "$result" "$wanted,fsync EIO,poll in out err" "$1, broken by $2 $3"
+	is "$(io "$1" open:rw)" "open EIO" "$1, broken: open"
+	is "$(stat_of "$1" violations)" 1 "$1, broken: it is counted"
+	is "$(log_since "$1" | grep -c 'claims an impossible')" 1 "$1, broken: it is logged once"
+	peer_closes "$1"
+	bind_alone "$(other "$1")"
+	sleep 1
+	has "$(state_of)" '^(1 6|6 2)$' "$1, broken: it follows nobody"
+	unbind "$1"
+	ok "$1, broken: bound anew, it is Connected again" bind "$1"
+	is "$(stat_of "$1" violations)" 0 "$1, bound anew: the count is the new device's"
+}
+
+# -- what the table cannot hold ----------------------------------------------
+
+partial() {
+	io "$(other "$1")" open:w write:abcdef >/dev/null
+	is "$(io "$1" open:rn poll:0 read:4 read:4 read:4)" "poll in,read 4 abcd,read 2 ef,read EAGAIN" "$1: partial reads"
+	size=$(io "$1" open:wn fill:3000000 | cut -d ' ' -f 2)
+	is "$size" 262144 "$1: a non-blocking write takes what fits in the ring"
+	is "$(io "$1" open:rwn poll:0 write:x)" "poll,write EAGAIN" "$1: a full ring: EAGAIN, and poll says no"
+	is "$("in_$(other "$1")" "head -c $size $(node "$(other "$1")") | wc -c")" "$size" "the other end reads it all"
+	is "$(io "$1" open:rwn poll:1000)" "poll out" "$1: and then there is space again"
+}
+
+vectors() {
+	is "$(io "$1" open:w writev:abcdef splice:ghi)" "writev 6,splice 3" "$1: writev and splice"
+	is "$(io "$(other "$1")" open:r readv:9)" "readv 9 abcdefghi" "the other end: readv"
+	is "$(io "$1" open:rw badwrite:5)" "badwrite EFAULT" "$1: write from no memory"
+	io "$(other "$1")" open:w write:xyz >/dev/null
+	is "$(io "$1" open:r badread:3 read:9)" "badread EFAULT,read 3 xyz" "$1: read into no memory takes nothing"
+}
+
+# A call that waits: until it is served, and until a signal comes.
+waits() {
+	peer=$(other "$1")
+	begin "$1" open:r mark:/tmp/begun read:5
+	ok "$1: a reader waits" blocked "$1"
+	io "$peer" open:w write:later >/dev/null
+	finish "$1"
+	is "$result" "read 5 later" "$1: and gets what is written later"
+	begin "$1" open:r mark:/tmp/begun pollin:60000 read:5
+	io "$peer" open:w write:again >/dev/null
+	finish "$1"
+	is "$result" "poll in,read 5 again" "$1: so does one that polls"
+	begin "$1" open:rn read:5 edge:0 mark:/tmp/begun edge:60000 read:5 edge:300
+	io "$peer" open:w write:edges >/dev/null
+	finish "$1"
+	is "$result" "read EAGAIN,edge,edge in,read 5 edges,edge" "$1: so does one that waits for the edge"
+	begin "$1" open:w mark:/tmp/begun fill:1000000
+	ok "$1: a writer waits" blocked "$1"
+	is "$("in_$peer" "head -c 1000000 $(node "$peer") | wc -c")" 1000000 "the other end reads more than a ring"
+	finish "$1"
+	is "$result" "write 1000000" "$1: a blocking write returns when all is written"
+	begin "$1" open:w write:sync mark:/tmp/begun fsync
+	ok "$1: fsync waits" blocked "$1"
+	is "$(io "$peer" open:r read:9)" "read 4 sync" "the other end reads"
+	finish "$1"
+	is "$result" "write 4,fsync 0" "$1: and then fsync returns"
+	is "$(io "$1" open:rw pollin:300)" "poll" "$1: poll waits for input, and in vain"
+}
+
+signals() {
+	peer=$(other "$1")
+	is "$(io "$1" open:r alarm:300 read:5)" "read EINTR" "$1: a signal ends a read"
+	is "$(io "$1" open:w alarm:900 fill:1000000)" "write 262144" "$1: a signal ends a write, which has written a part"
+	is "$(io "$1" open:w alarm:300 fill:5)" "fill EINTR" "$1: or nothing"
+	begin "$1" open:w alarm:300 mark:/tmp/begun fsync
+	ok "$1: fsync waits" blocked "$1"
+	"in_$1" 'sleep 1; kill -ALRM $(pidof io); sleep 1'
+	ok "$1: fsync does not hear a signal" blocked "$1"
+	"in_$1" 'kill -KILL $(pidof io)'
+	finish "$1"
+	is "$result" "" "$1: but one that is deadly"
+	is "$("in_$peer" "head -c 262144 $(node "$peer") | wc -c")" 262144 "the other end reads what was written"
+}
+
+# Whatever sleeps when the connection ends is woken.
+woken() {
+	peer=$(other "$1")
+	begin "$1" open:r mark:/tmp/begun read:5
+	ok "$1: a reader waits" blocked "$1"
+	device_goes "$1"
+	finish "$1"
+	is "$result" "read ENODEV" "$1: unbinding wakes it"
+	bind "$1" >/dev/null
+	begin "$1" open:w mark:/tmp/begun fill:1000000
+	ok "$1: a writer waits" blocked "$1"
+	device_goes "$1"
+	finish "$1"
+	is "$result" "write 262144" "$1: unbinding wakes it"
+	bind "$1" >/dev/null
+	begin "$1" open:w write:abc mark:/tmp/begun fsync
+	ok "$1: fsync waits" blocked "$1"
+	peer_closes "$1"
+	finish "$1"
+	is "$result" "write 3,fsync EPIPE" "$1: the end of the connection wakes it"
+	bind "$peer" >/dev/null
+}
+
+# A file belongs to the connection that it was opened on.
+old_files() {
+	peer=$(other "$1")
+	begin "$1" open:rw mark:/tmp/begun wait:/tmp/go read:9 write:x poll:0
+	peer_closes "$1"
+	bind "$peer" >/dev/null
+	is "$(io "$1" open:rwn write:new read:9)" "write 3,read EAGAIN" "$1: an old file does not keep a new one away"
+	io "$peer" open:w write:fresh >/dev/null
+	finish "$1"
+	is "$result" "read 0,write EPIPE,poll in out hup" "$1: and has no part in the new connection"
+	is "$(io "$1" open:r read:9)" "read 5 fresh" "$1: which the new one has"
+	is "$(io "$peer" open:r read:9)" "read 3 new" "the other end reads what the new one wrote"
+}
+
+statistics() {
+	unbind domU && until_state '6 6' >/dev/null && bind domU >/dev/null
+	is "$(stat_of domU bytes_sent) $(stat_of dom0 bytes_received) $(stat_of dom0 sleeps)" "0 0 0" "a new connection has moved nothing"
+	io domU open:w write:abcdefg >/dev/null
+	io dom0 open:rn read:9 write:xyz read:9 >/dev/null
+	is "$(stat_of domU bytes_sent) $(stat_of dom0 bytes_received)" "7 7" "seven bytes went from the domU to dom0"
+	is "$(stat_of dom0 bytes_sent) $(stat_of domU bytes_received)" "3 0" "three to the domU, and wait there"
+	has "$(in_domU 'cat /sys/kernel/debug/mydevicefront/mydevice-0')" '^received +262144 +3 +0 ' "debugfs shows them"
+	has "$(in_dom0 "cat /sys/kernel/debug/mydeviceback/mydevice-$guest-0")" '^sent +262144 +3 +0 ' "at both ends"
+	is "$(stat_of domU generation) $(stat_of domU reconnects)" "1 0" "a device that is bound anew begins at its first connection"
+	has "$(stat_of dom0 generation)" '^[1-9][0-9]*$' "the other end counts on"
+	is "$(stat_of domU version) $(stat_of dom0 out_ring_page_order) $(stat_of dom0 in_ring_page_order)" "1 6 6" "version and orders"
+	unbind domU && until_state '6 6' >/dev/null
+	is "$(in_dom0 "cat /sys/bus/xen-backend/devices/mydevice-$guest-0/bytes_sent 2>&1")" \
+		"cat: read error: Transport endpoint is not connected" "statistics end with what they describe"
+	is "$(stat_of dom0 events_received) $(stat_of dom0 version)" "0 0" "so do the counts of events"
+	bind domU >/dev/null
+}
+
+# -- streams ------------------------------------------------------------------
+
+# stream BYTES SEED: both ways at once.
+stream() {
+	jobs=
+	for end in dom0 domU; do
+		[ $end = dom0 ] && out=1 in=2 || out=2 in=1
+		"in_$end" "/tmp/bytes $(node $end) receive $1 $2$in" & jobs="$jobs $!"
+		"in_$end" "/tmp/bytes $(node $end) send $1 $2$out" & jobs="$jobs $!"
+	done
+	for job in $jobs; do wait "$job" || status=1; done
+	return "${status-0}"
+}
+
+parameters() {
+	in_domU "echo $1 >/sys/module/mydevicefront/parameters/ring_page_order
+		echo $2 >/sys/module/mydevicefront/parameters/first_index
+		echo $3 >/sys/module/mydevicefront/parameters/poll_us"
+	in_dom0 "echo $3 >/sys/module/mydeviceback/parameters/poll_us"
+	unbind domU && until_state '6 6' >/dev/null && bind domU >/dev/null
+}
+
+streams() {
+	mib=32 seed=$(date +%s)
+	[ "${CHECK-}" != long ] || mib=1024
+	ok "$mib MiB each way, in every manner (seed $seed)" stream $((mib << 20)) "$seed"
+	for order in 0 3 8; do
+		parameters $order 4294900000 0
+		ok "across the wrap of the indices, rings of order $order" stream $((4 << 20)) "$seed"
+		is "$(stat_of dom0 out_ring_page_order)" $order "the order is $order"
+	done
+	parameters 6 0 200
+	ok "both ends look for a while before they sleep" stream $((4 << 20)) "$seed"
+	parameters 6 0 0
+}
+
+# -----------------------------------------------------------------------------
+
+everything() {
+	for end in domU dom0; do
+		for part in connected closed gone partial vectors waits signals woken old_files; do
+			$part "$end"
+			[ "$tests_failed" -eq 0 ] || return 1
+		done
+	done
+	for index in prod cons; do
+		for distance in 262145 2147483648 -1; do
+			broken domU $index $distance
+			broken dom0 $index $distance
+			[ "$tests_failed" -eq 0 ] || return 1
+		done
+	done
+	statistics
+	streams
+}
+
+"$top/common/tests/build" io bytes lie || bail_out "the test programs cannot be compiled"
+"$lab" start || bail_out "the lab does not start"
+guest=$(in_dom0 'xl domid domU1') || bail_out "dom0 does not answer"
+target unload >/dev/null 2>&1
+mark_logs 1
+start=$(ledger)
+ok "make load" target load
+unhurt
+for end in dom0 domU; do "$lab" put $end "$work/io" "$work/bytes" /tmp; done
+"$lab" put dom0 "$work/lie" /tmp
+everything
+unhurt
+ok "make unload, nothing by force" unloads_without_force
+nothing_left
+ok "grants and event channels are back where they began" ledger_is_back "$start"
+done_testing
