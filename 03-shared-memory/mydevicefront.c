@@ -52,16 +52,16 @@ MODULE_PARM_DESC(first_index,
 		 "where the indices of a connection begin; near 2^32 they soon wrap; default 0");
 
 /*
- * Looking for a while before sleeping saves two interrupts and two switches of
- * task a round trip. It is off until asked for, because the time is taken from
- * others, from the backend itself if it shares the processor.
+ * Before a reader or writer sleeps it looks for a while whether the backend moves.
+ * The default is about what sleeping and being woken costs: a wait that turns
+ * out short then costs next to nothing, and no wait more than twice as much.
  */
 #define MYDEVICEFRONT_MAX_POLL_US	1000u
 
-static unsigned int poll_us;
+static unsigned int poll_us = 50;
 module_param(poll_us, uint, 0644);
 MODULE_PARM_DESC(poll_us,
-		 "how long to look for the other end's move before sleeping, 0 to 1000; default 0");
+		 "how long to look before sleeping, in us, 0 (not at all) to 1000; default 50");
 
 static dev_t mydevicefront_first;
 static DEFINE_IDA(mydevicefront_minors);
@@ -302,8 +302,9 @@ static int mydevicefront_stream_look_cons(struct mydevicefront_stream *stream)
 }
 
 /*
- * How long to look before sleeping, in ns. If the last wait was longer than one
- * is ready to look, then so will be the next: that makes it adaptive.
+ * How long to look before sleeping, in ns. A wait is likely to be as long as the
+ * one before: if that was longer than this end looks, it does not look at all.
+ * So an idle stream costs nothing, nor one whose backend shares the processor.
  */
 static u64 mydevicefront_patience(u64 last_wait)
 {

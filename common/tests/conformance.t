@@ -240,7 +240,7 @@ statistics() {
 	unbind domU && until_state '6 6' >/dev/null && bind domU >/dev/null
 	is "$(stat_of domU bytes_sent) $(stat_of dom0 bytes_received) $(stat_of dom0 sleeps)" "0 0 0" "a new connection has moved nothing"
 	io domU open:w write:abcdefg >/dev/null
-	io dom0 open:rn read:9 write:xyz read:9 >/dev/null
+	io dom0 open:rwn read:9 write:xyz read:9 >/dev/null
 	is "$(stat_of domU bytes_sent) $(stat_of dom0 bytes_received)" "7 7" "seven bytes went from the domU to dom0"
 	is "$(stat_of dom0 bytes_sent) $(stat_of domU bytes_received)" "3 0" "three to the domU, and wait there"
 	has "$(in_domU 'cat /sys/kernel/debug/mydevicefront/mydevice-0')" '^received +262144 +3 +0 ' "debugfs shows them"
@@ -286,9 +286,9 @@ streams() {
 		ok "across the wrap of the indices, rings of order $order" stream $((4 << 20)) "$seed"
 		is "$(stat_of dom0 out_ring_page_order)" $order "the order is $order"
 	done
-	parameters 6 0 200
+	parameters 6 0 1000
 	ok "both ends look for a while before they sleep" stream $((4 << 20)) "$seed"
-	parameters 6 0 0
+	parameters 6 0 50
 }
 
 # -----------------------------------------------------------------------------
