@@ -317,22 +317,26 @@ static void mydeviceback_look_for_change(const u32 *theirs, u32 last,
 }
 
 /*
- * What can be read now? -EAGAIN if nothing, and then the frontend has been asked
- * to notify; 0 with an empty ring at the end of the stream. Holds read_lock.
+ * Can something be read now? -EAGAIN if not, and then the frontend has been asked
+ * to notify; 0 with an empty ring at the end of the stream. Who wants no more
+ * than is known to be there does not look at what the frontend writes: its
+ * processor has that cache line. The caller holds read_lock.
  */
 static int mydeviceback_stream_readable(struct mydeviceback_stream *stream,
-					u64 patience)
+					size_t want, u64 patience)
 {
 	struct mydevice_ring *rx = &stream->rx;
 	int err;
 
 	if (READ_ONCE(stream->broken))
 		return -EIO;
-	if (mydevice_used(rx))
+	if (mydevice_used(rx) >= want || (stream->closed && mydevice_used(rx)))
 		return 0;
 	if (stream->closed)
 		return stream->closed == -ENODEV ? -ENODEV : 0;
-	mydeviceback_look_for_change(&stream->theirs->prod, rx->prod, patience);
+	if (!mydevice_used(rx))
+		mydeviceback_look_for_change(&stream->theirs->prod, rx->prod,
+					     patience);
 	err = mydeviceback_stream_look_prod(stream);
 	if (err || mydevice_used(rx))
 		return err;
@@ -347,7 +351,7 @@ static int mydeviceback_stream_readable(struct mydeviceback_stream *stream,
 
 /* Is there space? As above, for writing. The caller holds write_lock. */
 static int mydeviceback_stream_writable(struct mydeviceback_stream *stream,
-					u64 patience)
+					size_t want, u64 patience)
 {
 	struct mydevice_ring *tx = &stream->tx;
 	int err;
@@ -356,6 +360,8 @@ static int mydeviceback_stream_writable(struct mydeviceback_stream *stream,
 		return -EIO;
 	if (stream->closed)
 		return stream->closed;
+	if (mydevice_free(tx) >= want)
+		return 0;
 	if (!mydevice_free(tx))
 		mydeviceback_look_for_change(&stream->theirs->cons, tx->cons,
 					     patience);
@@ -435,7 +441,7 @@ static int mydeviceback_stream_take(struct mydeviceback_stream *stream,
 				    struct iov_iter *to, u64 patience)
 {
 	struct mydevice_ring *rx = &stream->rx;
-	int err = mydeviceback_stream_readable(stream, patience);
+	int err = mydeviceback_stream_readable(stream, iov_iter_count(to), patience);
 	u32 before = rx->cons;
 	size_t copied;
 	u32 len;
@@ -463,7 +469,7 @@ static int mydeviceback_stream_put(struct mydeviceback_stream *stream,
 				   struct iov_iter *from, u64 patience)
 {
 	struct mydevice_ring *tx = &stream->tx;
-	int err = mydeviceback_stream_writable(stream, patience);
+	int err = mydeviceback_stream_writable(stream, iov_iter_count(from), patience);
 	u32 before = tx->prod;
 	size_t copied;
 	u32 len;
@@ -680,14 +686,14 @@ static __poll_t mydeviceback_poll(struct file *file, poll_table *wait)
 	if (file->f_mode & FMODE_READ) {
 		poll_wait(file, &stream->readers, wait);
 		mutex_lock(&stream->read_lock);
-		if (mydeviceback_stream_readable(stream, 0) != -EAGAIN)
+		if (mydeviceback_stream_readable(stream, 1, 0) != -EAGAIN)
 			events |= EPOLLIN | EPOLLRDNORM;
 		mutex_unlock(&stream->read_lock);
 	}
 	if (file->f_mode & FMODE_WRITE) {
 		poll_wait(file, &stream->writers, wait);
 		mutex_lock(&stream->write_lock);
-		if (mydeviceback_stream_writable(stream, 0) != -EAGAIN)
+		if (mydeviceback_stream_writable(stream, 1, 0) != -EAGAIN)
 			events |= EPOLLOUT | EPOLLWRNORM;
 		mutex_unlock(&stream->write_lock);
 	}

@@ -327,22 +327,26 @@ static void mydevicefront_look_for_change(const u32 *theirs, u32 last,
 }
 
 /*
- * What can be read now? -EAGAIN if nothing, and then the backend has been asked
- * to notify; 0 with an empty ring at the end of the stream. Holds read_lock.
+ * Can something be read now? -EAGAIN if not, and then the backend has been asked
+ * to notify; 0 with an empty ring at the end of the stream. Who wants no more
+ * than is known to be there does not look at what the backend writes: its
+ * processor has that cache line. The caller holds read_lock.
  */
 static int mydevicefront_stream_readable(struct mydevicefront_stream *stream,
-					 u64 patience)
+					 size_t want, u64 patience)
 {
 	struct mydevice_ring *rx = &stream->rx;
 	int err;
 
 	if (READ_ONCE(stream->broken))
 		return -EIO;
-	if (mydevice_used(rx))
+	if (mydevice_used(rx) >= want || (stream->closed && mydevice_used(rx)))
 		return 0;
 	if (stream->closed)
 		return stream->closed == -ENODEV ? -ENODEV : 0;
-	mydevicefront_look_for_change(&stream->theirs->prod, rx->prod, patience);
+	if (!mydevice_used(rx))
+		mydevicefront_look_for_change(&stream->theirs->prod, rx->prod,
+					      patience);
 	err = mydevicefront_stream_look_prod(stream);
 	if (err || mydevice_used(rx))
 		return err;
@@ -357,7 +361,7 @@ static int mydevicefront_stream_readable(struct mydevicefront_stream *stream,
 
 /* Is there space? As above, for writing. The caller holds write_lock. */
 static int mydevicefront_stream_writable(struct mydevicefront_stream *stream,
-					 u64 patience)
+					 size_t want, u64 patience)
 {
 	struct mydevice_ring *tx = &stream->tx;
 	int err;
@@ -366,6 +370,8 @@ static int mydevicefront_stream_writable(struct mydevicefront_stream *stream,
 		return -EIO;
 	if (stream->closed)
 		return stream->closed;
+	if (mydevice_free(tx) >= want)
+		return 0;
 	if (!mydevice_free(tx))
 		mydevicefront_look_for_change(&stream->theirs->cons, tx->cons,
 					      patience);
@@ -445,7 +451,7 @@ static int mydevicefront_stream_take(struct mydevicefront_stream *stream,
 				     struct iov_iter *to, u64 patience)
 {
 	struct mydevice_ring *rx = &stream->rx;
-	int err = mydevicefront_stream_readable(stream, patience);
+	int err = mydevicefront_stream_readable(stream, iov_iter_count(to), patience);
 	u32 before = rx->cons;
 	size_t copied;
 	u32 len;
@@ -473,7 +479,7 @@ static int mydevicefront_stream_put(struct mydevicefront_stream *stream,
 				    struct iov_iter *from, u64 patience)
 {
 	struct mydevice_ring *tx = &stream->tx;
-	int err = mydevicefront_stream_writable(stream, patience);
+	int err = mydevicefront_stream_writable(stream, iov_iter_count(from), patience);
 	u32 before = tx->prod;
 	size_t copied;
 	u32 len;
@@ -690,14 +696,14 @@ static __poll_t mydevicefront_poll(struct file *file, poll_table *wait)
 	if (file->f_mode & FMODE_READ) {
 		poll_wait(file, &stream->readers, wait);
 		mutex_lock(&stream->read_lock);
-		if (mydevicefront_stream_readable(stream, 0) != -EAGAIN)
+		if (mydevicefront_stream_readable(stream, 1, 0) != -EAGAIN)
 			events |= EPOLLIN | EPOLLRDNORM;
 		mutex_unlock(&stream->read_lock);
 	}
 	if (file->f_mode & FMODE_WRITE) {
 		poll_wait(file, &stream->writers, wait);
 		mutex_lock(&stream->write_lock);
-		if (mydevicefront_stream_writable(stream, 0) != -EAGAIN)
+		if (mydevicefront_stream_writable(stream, 1, 0) != -EAGAIN)
 			events |= EPOLLOUT | EPOLLWRNORM;
 		mutex_unlock(&stream->write_lock);
 	}

@@ -116,13 +116,13 @@ gone() {
 
 # broken END INDEX DISTANCE: the call that reads that index notices.
 broken() {
-	first=read:9 second=write:x wanted="read EIO,write EIO"
-	[ "$2" = prod ] || { first=write:x second=read:9 wanted="write EIO,read EIO"; }
+	first=read:9 last=fsync wanted="read EIO,write EIO,fsync EIO"
+	[ "$2" = prod ] || { first=fsync last=read:9 wanted="fsync EIO,write EIO,read EIO"; }
 	mark_logs "broken $2 $3"
-	begin "$1" open:rw mark:/tmp/begun wait:/tmp/go $first $second fsync poll:0
+	begin "$1" open:rw mark:/tmp/begun wait:/tmp/go $first write:x $last poll:0
 	lie_to "$1" "$2" "$3" || fail "lying to $1"
 	finish "$1"
-	is "$result" "$wanted,fsync EIO,poll in out err" "$1, broken by $2 $3"
+	is "$result" "$wanted,poll in out err" "$1, broken by $2 $3"
 	is "$(io "$1" open:rw)" "open EIO" "$1, broken: open"
 	is "$(stat_of "$1" violations)" 1 "$1, broken: it is counted"
 	is "$(log_since "$1" | grep -c 'claims an impossible')" 1 "$1, broken: it is logged once"
