@@ -54,6 +54,7 @@ MODULE_PARM_DESC(first_index,
  * out short then costs next to nothing, and no wait more than twice as much.
  */
 #define MYDEVICEBACK_MAX_POLL_US	1000u
+#define MYDEVICEBACK_PAUSE_NS		2000	/* longer than between two writes */
 
 static unsigned int poll_us = 50;
 module_param(poll_us, uint, 0644);
@@ -91,6 +92,7 @@ enum { MYDEVICEBACK_READER, MYDEVICEBACK_WRITER };
  * @writer_wakeups: changes whenever a writer has reason to look again
  * @reader_waited: how long the last reader that had to wait did so, in ns
  * @writer_waited: how long the last writer did
+ * @gathers: bytes came while the last reader looked at those before them
  * @bytes_received: taken out of @rx; guarded by @read_lock
  * @bytes_sent: put into @tx; guarded by @write_lock
  * @suppressed: moves of which the frontend did not want to be notified
@@ -121,6 +123,7 @@ struct mydeviceback_stream {
 	atomic_t writer_wakeups;
 	u64 reader_waited;
 	u64 writer_waited;
+	bool gathers;
 	u64 bytes_received;
 	u64 bytes_sent;
 	atomic_t suppressed;
@@ -303,16 +306,57 @@ static u64 mydeviceback_patience(u64 last_wait)
 	return last_wait <= ns ? ns : 0;
 }
 
-/* Looks at an index of the frontend's until it is another one, or patience ends. */
-static void mydeviceback_look_for_change(const u32 *theirs, u32 last,
-					 u64 patience)
+/*
+ * Looks for bytes. One who takes the first at once, while more are on their way,
+ * comes back for every few and spends the time on system calls. So they may
+ * gather, until they pause or are all that is wanted, or for four times as long
+ * as one looks for the first; but only if the last time more followed the first,
+ * or if this time some were there before the look. What is read here is not used,
+ * so nothing is checked. The caller holds read_lock.
+ */
+static void mydeviceback_look_for_bytes(struct mydeviceback_stream *stream,
+					u32 want)
 {
+	u64 patience = mydeviceback_patience(stream->reader_waited);
+	u32 known = stream->rx.prod, last = READ_ONCE(stream->theirs->prod), prod;
+	bool gather = stream->gathers || last != known;
+	u64 now, end, limit, came;
+
+	if (!patience)
+		return;
+	now = ktime_get_ns();
+	end = now + patience;
+	limit = now + 4 * patience;
+	came = now;
+	stream->gathers = last != known;
+	while (last - known < want && now < end && !need_resched()) {
+		if (last != known && (!gather || now - came > MYDEVICEBACK_PAUSE_NS))
+			break;
+		cpu_relax();
+		now = ktime_get_ns();
+		prod = READ_ONCE(stream->theirs->prod);
+		if (prod == last)
+			continue;
+		stream->gathers = last != known;
+		last = prod;
+		came = now;
+		end = min(now + patience, limit);
+	}
+}
+
+/* Looks for space, as much as is wanted. The caller holds write_lock. */
+static void mydeviceback_look_for_space(struct mydeviceback_stream *stream,
+					u32 want)
+{
+	u64 patience = mydeviceback_patience(stream->writer_waited);
+	u32 known = stream->tx.cons;
 	u64 end;
 
 	if (!patience)
 		return;
 	end = ktime_get_ns() + patience;
-	while (READ_ONCE(*theirs) == last && !need_resched() && ktime_get_ns() < end)
+	while (READ_ONCE(stream->theirs->cons) - known < want && !need_resched() &&
+	       ktime_get_ns() < end)
 		cpu_relax();
 }
 
@@ -323,7 +367,7 @@ static void mydeviceback_look_for_change(const u32 *theirs, u32 last,
  * processor has that cache line. The caller holds read_lock.
  */
 static int mydeviceback_stream_readable(struct mydeviceback_stream *stream,
-					size_t want, u64 patience)
+					size_t want, bool may_look)
 {
 	struct mydevice_ring *rx = &stream->rx;
 	int err;
@@ -334,9 +378,8 @@ static int mydeviceback_stream_readable(struct mydeviceback_stream *stream,
 		return 0;
 	if (stream->closed)
 		return stream->closed == -ENODEV ? -ENODEV : 0;
-	if (!mydevice_used(rx))
-		mydeviceback_look_for_change(&stream->theirs->prod, rx->prod,
-					     patience);
+	if (may_look && !mydevice_used(rx))
+		mydeviceback_look_for_bytes(stream, mydevice_share(rx, want));
 	err = mydeviceback_stream_look_prod(stream);
 	if (err || mydevice_used(rx))
 		return err;
@@ -351,7 +394,7 @@ static int mydeviceback_stream_readable(struct mydeviceback_stream *stream,
 
 /* Is there space? As above, for writing. The caller holds write_lock. */
 static int mydeviceback_stream_writable(struct mydeviceback_stream *stream,
-					size_t want, u64 patience)
+					size_t want, bool may_look)
 {
 	struct mydevice_ring *tx = &stream->tx;
 	int err;
@@ -362,9 +405,8 @@ static int mydeviceback_stream_writable(struct mydeviceback_stream *stream,
 		return stream->closed;
 	if (mydevice_free(tx) >= want)
 		return 0;
-	if (!mydevice_free(tx))
-		mydeviceback_look_for_change(&stream->theirs->cons, tx->cons,
-					     patience);
+	if (may_look && !mydevice_free(tx))
+		mydeviceback_look_for_space(stream, mydevice_share(tx, want));
 	err = mydeviceback_stream_look_cons(stream);
 	if (err || mydevice_free(tx))
 		return err;
@@ -438,10 +480,10 @@ static void mydeviceback_stream_produced(struct mydeviceback_stream *stream,
  * is not waited for under the lock: -EFAULT, after what could be moved.
  */
 static int mydeviceback_stream_take(struct mydeviceback_stream *stream,
-				    struct iov_iter *to, u64 patience)
+				    struct iov_iter *to, bool may_block)
 {
 	struct mydevice_ring *rx = &stream->rx;
-	int err = mydeviceback_stream_readable(stream, iov_iter_count(to), patience);
+	int err = mydeviceback_stream_readable(stream, iov_iter_count(to), may_block);
 	u32 before = rx->cons;
 	size_t copied;
 	u32 len;
@@ -466,10 +508,10 @@ static int mydeviceback_stream_take(struct mydeviceback_stream *stream,
 
 /* Takes from a writer what there is space for; -EFAULT as above. */
 static int mydeviceback_stream_put(struct mydeviceback_stream *stream,
-				   struct iov_iter *from, u64 patience)
+				   struct iov_iter *from, bool may_block)
 {
 	struct mydevice_ring *tx = &stream->tx;
-	int err = mydeviceback_stream_writable(stream, iov_iter_count(from), patience);
+	int err = mydeviceback_stream_writable(stream, iov_iter_count(from), may_block);
 	u32 before = tx->prod;
 	size_t copied;
 	u32 len;
@@ -594,17 +636,14 @@ static ssize_t mydeviceback_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	struct mydeviceback_stream *stream = iocb->ki_filp->private_data;
 	bool may_block = mydeviceback_may_block(iocb);
 	size_t wanted = iov_iter_count(to);
-	u64 patience = 0;
 	int err = 0, seen;
 
 	while (iov_iter_count(to)) {
-		if (may_block)
-			patience = mydeviceback_patience(READ_ONCE(stream->reader_waited));
 		err = -ERESTARTSYS;
 		if (mutex_lock_interruptible(&stream->read_lock))
 			break;
 		seen = atomic_read(&stream->reader_wakeups);
-		err = mydeviceback_stream_take(stream, to, patience);
+		err = mydeviceback_stream_take(stream, to, may_block);
 		mutex_unlock(&stream->read_lock);
 		if (err == -EFAULT && mydeviceback_fault_in(to, fault_in_iov_iter_writeable))
 			continue;
@@ -626,17 +665,14 @@ static ssize_t mydeviceback_write_iter(struct kiocb *iocb, struct iov_iter *from
 	struct mydeviceback_stream *stream = iocb->ki_filp->private_data;
 	bool may_block = mydeviceback_may_block(iocb);
 	size_t wanted = iov_iter_count(from);
-	u64 patience = 0;
 	int err = 0, seen;
 
 	while (iov_iter_count(from)) {
-		if (may_block)
-			patience = mydeviceback_patience(READ_ONCE(stream->writer_waited));
 		err = -ERESTARTSYS;
 		if (mutex_lock_interruptible(&stream->write_lock))
 			break;
 		seen = atomic_read(&stream->writer_wakeups);
-		err = mydeviceback_stream_put(stream, from, patience);
+		err = mydeviceback_stream_put(stream, from, may_block);
 		mutex_unlock(&stream->write_lock);
 		if (err == -EFAULT && mydeviceback_fault_in(from, fault_in_iov_iter_readable))
 			continue;
@@ -644,7 +680,7 @@ static ssize_t mydeviceback_write_iter(struct kiocb *iocb, struct iov_iter *from
 			err = mydeviceback_sleep(stream, &stream->writers,
 						 &stream->writer_wakeups, seen,
 						 &stream->writer_waited);
-		if (err || signal_pending(current))
+		if (err || !iov_iter_count(from) || signal_pending(current))
 			break;	/* a fast peer could keep it here for ever */
 		cond_resched();
 	}
@@ -686,14 +722,14 @@ static __poll_t mydeviceback_poll(struct file *file, poll_table *wait)
 	if (file->f_mode & FMODE_READ) {
 		poll_wait(file, &stream->readers, wait);
 		mutex_lock(&stream->read_lock);
-		if (mydeviceback_stream_readable(stream, 1, 0) != -EAGAIN)
+		if (mydeviceback_stream_readable(stream, 1, false) != -EAGAIN)
 			events |= EPOLLIN | EPOLLRDNORM;
 		mutex_unlock(&stream->read_lock);
 	}
 	if (file->f_mode & FMODE_WRITE) {
 		poll_wait(file, &stream->writers, wait);
 		mutex_lock(&stream->write_lock);
-		if (mydeviceback_stream_writable(stream, 1, 0) != -EAGAIN)
+		if (mydeviceback_stream_writable(stream, 1, false) != -EAGAIN)
 			events |= EPOLLOUT | EPOLLWRNORM;
 		mutex_unlock(&stream->write_lock);
 	}

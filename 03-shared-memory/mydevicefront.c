@@ -57,6 +57,7 @@ MODULE_PARM_DESC(first_index,
  * out short then costs next to nothing, and no wait more than twice as much.
  */
 #define MYDEVICEFRONT_MAX_POLL_US	1000u
+#define MYDEVICEFRONT_PAUSE_NS		2000	/* longer than between two writes */
 
 static unsigned int poll_us = 50;
 module_param(poll_us, uint, 0644);
@@ -97,6 +98,7 @@ enum { MYDEVICEFRONT_READER, MYDEVICEFRONT_WRITER };
  * @writer_wakeups: changes whenever a writer has reason to look again
  * @reader_waited: how long the last reader that had to wait did so, in ns
  * @writer_waited: how long the last writer did
+ * @gathers: bytes came while the last reader looked at those before them
  * @bytes_received: taken out of @rx; guarded by @read_lock
  * @bytes_sent: put into @tx; guarded by @write_lock
  * @suppressed: moves of which the backend did not want to be notified
@@ -130,6 +132,7 @@ struct mydevicefront_stream {
 	atomic_t writer_wakeups;
 	u64 reader_waited;
 	u64 writer_waited;
+	bool gathers;
 	u64 bytes_received;
 	u64 bytes_sent;
 	atomic_t suppressed;
@@ -313,16 +316,57 @@ static u64 mydevicefront_patience(u64 last_wait)
 	return last_wait <= ns ? ns : 0;
 }
 
-/* Looks at an index of the backend's until it is another one, or patience ends. */
-static void mydevicefront_look_for_change(const u32 *theirs, u32 last,
-					  u64 patience)
+/*
+ * Looks for bytes. One who takes the first at once, while more are on their way,
+ * comes back for every few and spends the time on system calls. So they may
+ * gather, until they pause or are all that is wanted, or for four times as long
+ * as one looks for the first; but only if the last time more followed the first,
+ * or if this time some were there before the look. What is read here is not used,
+ * so nothing is checked. The caller holds read_lock.
+ */
+static void mydevicefront_look_for_bytes(struct mydevicefront_stream *stream,
+					 u32 want)
 {
+	u64 patience = mydevicefront_patience(stream->reader_waited);
+	u32 known = stream->rx.prod, last = READ_ONCE(stream->theirs->prod), prod;
+	bool gather = stream->gathers || last != known;
+	u64 now, end, limit, came;
+
+	if (!patience)
+		return;
+	now = ktime_get_ns();
+	end = now + patience;
+	limit = now + 4 * patience;
+	came = now;
+	stream->gathers = last != known;
+	while (last - known < want && now < end && !need_resched()) {
+		if (last != known && (!gather || now - came > MYDEVICEFRONT_PAUSE_NS))
+			break;
+		cpu_relax();
+		now = ktime_get_ns();
+		prod = READ_ONCE(stream->theirs->prod);
+		if (prod == last)
+			continue;
+		stream->gathers = last != known;
+		last = prod;
+		came = now;
+		end = min(now + patience, limit);
+	}
+}
+
+/* Looks for space, as much as is wanted. The caller holds write_lock. */
+static void mydevicefront_look_for_space(struct mydevicefront_stream *stream,
+					 u32 want)
+{
+	u64 patience = mydevicefront_patience(stream->writer_waited);
+	u32 known = stream->tx.cons;
 	u64 end;
 
 	if (!patience)
 		return;
 	end = ktime_get_ns() + patience;
-	while (READ_ONCE(*theirs) == last && !need_resched() && ktime_get_ns() < end)
+	while (READ_ONCE(stream->theirs->cons) - known < want && !need_resched() &&
+	       ktime_get_ns() < end)
 		cpu_relax();
 }
 
@@ -333,7 +377,7 @@ static void mydevicefront_look_for_change(const u32 *theirs, u32 last,
  * processor has that cache line. The caller holds read_lock.
  */
 static int mydevicefront_stream_readable(struct mydevicefront_stream *stream,
-					 size_t want, u64 patience)
+					 size_t want, bool may_look)
 {
 	struct mydevice_ring *rx = &stream->rx;
 	int err;
@@ -344,9 +388,8 @@ static int mydevicefront_stream_readable(struct mydevicefront_stream *stream,
 		return 0;
 	if (stream->closed)
 		return stream->closed == -ENODEV ? -ENODEV : 0;
-	if (!mydevice_used(rx))
-		mydevicefront_look_for_change(&stream->theirs->prod, rx->prod,
-					      patience);
+	if (may_look && !mydevice_used(rx))
+		mydevicefront_look_for_bytes(stream, mydevice_share(rx, want));
 	err = mydevicefront_stream_look_prod(stream);
 	if (err || mydevice_used(rx))
 		return err;
@@ -361,7 +404,7 @@ static int mydevicefront_stream_readable(struct mydevicefront_stream *stream,
 
 /* Is there space? As above, for writing. The caller holds write_lock. */
 static int mydevicefront_stream_writable(struct mydevicefront_stream *stream,
-					 size_t want, u64 patience)
+					 size_t want, bool may_look)
 {
 	struct mydevice_ring *tx = &stream->tx;
 	int err;
@@ -372,9 +415,8 @@ static int mydevicefront_stream_writable(struct mydevicefront_stream *stream,
 		return stream->closed;
 	if (mydevice_free(tx) >= want)
 		return 0;
-	if (!mydevice_free(tx))
-		mydevicefront_look_for_change(&stream->theirs->cons, tx->cons,
-					      patience);
+	if (may_look && !mydevice_free(tx))
+		mydevicefront_look_for_space(stream, mydevice_share(tx, want));
 	err = mydevicefront_stream_look_cons(stream);
 	if (err || mydevice_free(tx))
 		return err;
@@ -448,10 +490,10 @@ static void mydevicefront_stream_produced(struct mydevicefront_stream *stream,
  * is not waited for under the lock: -EFAULT, after what could be moved.
  */
 static int mydevicefront_stream_take(struct mydevicefront_stream *stream,
-				     struct iov_iter *to, u64 patience)
+				     struct iov_iter *to, bool may_block)
 {
 	struct mydevice_ring *rx = &stream->rx;
-	int err = mydevicefront_stream_readable(stream, iov_iter_count(to), patience);
+	int err = mydevicefront_stream_readable(stream, iov_iter_count(to), may_block);
 	u32 before = rx->cons;
 	size_t copied;
 	u32 len;
@@ -476,10 +518,10 @@ static int mydevicefront_stream_take(struct mydevicefront_stream *stream,
 
 /* Takes from a writer what there is space for; -EFAULT as above. */
 static int mydevicefront_stream_put(struct mydevicefront_stream *stream,
-				    struct iov_iter *from, u64 patience)
+				    struct iov_iter *from, bool may_block)
 {
 	struct mydevice_ring *tx = &stream->tx;
-	int err = mydevicefront_stream_writable(stream, iov_iter_count(from), patience);
+	int err = mydevicefront_stream_writable(stream, iov_iter_count(from), may_block);
 	u32 before = tx->prod;
 	size_t copied;
 	u32 len;
@@ -604,17 +646,14 @@ static ssize_t mydevicefront_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	struct mydevicefront_stream *stream = iocb->ki_filp->private_data;
 	bool may_block = mydevicefront_may_block(iocb);
 	size_t wanted = iov_iter_count(to);
-	u64 patience = 0;
 	int err = 0, seen;
 
 	while (iov_iter_count(to)) {
-		if (may_block)
-			patience = mydevicefront_patience(READ_ONCE(stream->reader_waited));
 		err = -ERESTARTSYS;
 		if (mutex_lock_interruptible(&stream->read_lock))
 			break;
 		seen = atomic_read(&stream->reader_wakeups);
-		err = mydevicefront_stream_take(stream, to, patience);
+		err = mydevicefront_stream_take(stream, to, may_block);
 		mutex_unlock(&stream->read_lock);
 		if (err == -EFAULT && mydevicefront_fault_in(to, fault_in_iov_iter_writeable))
 			continue;
@@ -636,17 +675,14 @@ static ssize_t mydevicefront_write_iter(struct kiocb *iocb, struct iov_iter *fro
 	struct mydevicefront_stream *stream = iocb->ki_filp->private_data;
 	bool may_block = mydevicefront_may_block(iocb);
 	size_t wanted = iov_iter_count(from);
-	u64 patience = 0;
 	int err = 0, seen;
 
 	while (iov_iter_count(from)) {
-		if (may_block)
-			patience = mydevicefront_patience(READ_ONCE(stream->writer_waited));
 		err = -ERESTARTSYS;
 		if (mutex_lock_interruptible(&stream->write_lock))
 			break;
 		seen = atomic_read(&stream->writer_wakeups);
-		err = mydevicefront_stream_put(stream, from, patience);
+		err = mydevicefront_stream_put(stream, from, may_block);
 		mutex_unlock(&stream->write_lock);
 		if (err == -EFAULT && mydevicefront_fault_in(from, fault_in_iov_iter_readable))
 			continue;
@@ -654,7 +690,7 @@ static ssize_t mydevicefront_write_iter(struct kiocb *iocb, struct iov_iter *fro
 			err = mydevicefront_sleep(stream, &stream->writers,
 						  &stream->writer_wakeups, seen,
 						  &stream->writer_waited);
-		if (err || signal_pending(current))
+		if (err || !iov_iter_count(from) || signal_pending(current))
 			break;	/* a fast peer could keep it here for ever */
 		cond_resched();
 	}
@@ -696,14 +732,14 @@ static __poll_t mydevicefront_poll(struct file *file, poll_table *wait)
 	if (file->f_mode & FMODE_READ) {
 		poll_wait(file, &stream->readers, wait);
 		mutex_lock(&stream->read_lock);
-		if (mydevicefront_stream_readable(stream, 1, 0) != -EAGAIN)
+		if (mydevicefront_stream_readable(stream, 1, false) != -EAGAIN)
 			events |= EPOLLIN | EPOLLRDNORM;
 		mutex_unlock(&stream->read_lock);
 	}
 	if (file->f_mode & FMODE_WRITE) {
 		poll_wait(file, &stream->writers, wait);
 		mutex_lock(&stream->write_lock);
-		if (mydevicefront_stream_writable(stream, 1, 0) != -EAGAIN)
+		if (mydevicefront_stream_writable(stream, 1, false) != -EAGAIN)
 			events |= EPOLLOUT | EPOLLWRNORM;
 		mutex_unlock(&stream->write_lock);
 	}
