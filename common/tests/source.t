@@ -34,20 +34,44 @@ builds_silently() {
 	! grep -E 'warning|error' "$work/$1.log"
 }
 
-# checkpatch comes only with the kernel's source, from which it is taken once.
-unpack_checkpatch() {
-	[ ! -e "$work/checkpatch/checkpatch.pl" ] || return 0
-	mkdir -p "$work/checkpatch"
-	tar -C "$work/checkpatch" --strip-components=2 -xf /usr/src/linux-source-6.1.tar.xz \
+# checkpatch and the semantic patches come only with the kernel's source, from
+# which they are taken once.
+unpack_scripts() {
+	[ ! -e "$work/scripts/complete" ] || return 0
+	rm -rf "$work/scripts"
+	mkdir -p "$work/scripts"
+	tar -C "$work/scripts" --strip-components=2 -xf /usr/src/linux-source-6.1.tar.xz \
 		linux-source-6.1/scripts/checkpatch.pl linux-source-6.1/scripts/spelling.txt \
-		linux-source-6.1/scripts/const_structs.checkpatch
+		linux-source-6.1/scripts/const_structs.checkpatch linux-source-6.1/scripts/coccinelle &&
+		touch "$work/scripts/complete"
 }
 
 in_kernel_style() {
 	(cd "$work" && for file in mydevice.h mydevicefront.c mydeviceback.c; do
-		perl checkpatch/checkpatch.pl --no-tree --strict --terse --no-summary \
+		perl scripts/checkpatch.pl --no-tree --strict --terse --no-summary \
 			--ignore CAMELCASE -f "$top/$1/$file" || exit 1
 	done)
+}
+
+# semantic_patches DIRECTORY FILE...: what they find, with the options that each of
+# them names. The two that are written in OCaml would need a compiler for it.
+semantic_patches() {
+	patches=$work/scripts/coccinelle/$1
+	shift
+	find "$patches" -name '*.cocci' ! -exec grep -q script:ocaml {} \; -print0 |
+		xargs -0 -P "$(nproc)" -I '{}' sh -c '
+			options=$(sed -n "s/.*Options://p" "$1")
+			spatch -D report --very-quiet --no-show-diff $options --cocci-file "$@" 2>"$1.log" ||
+				{ cat "$1.log"; exit 1; }' sh '{}' "$@"
+}
+
+says_nothing() {
+	said=$("$@") && [ -z "$said" ] || { echo "$said"; return 1; }
+}
+
+finds_planted_bug() {
+	printf 'void planted(struct s *s)\n{\n\tkfree(s);\n\ts->n = 1;\n}\n' >"$work/planted.c"
+	semantic_patches free "$work/planted.c" | grep 'reference preceded by free'
 }
 
 documented() {
@@ -61,7 +85,11 @@ removed() {
 	diff -u --minimal "$1" "$2" | grep -c '^-[^-]'
 }
 
-ok "checkpatch can be unpacked" unpack_checkpatch
+ok "the kernel's scripts can be unpacked" unpack_scripts
+ok "coccinelle finds a planted use after free" finds_planted_bug
+# shellcheck disable=SC2046 # one word a file
+ok "coccinelle finds nothing in the modules, with the kernel's semantic patches" \
+	says_nothing semantic_patches . $(git ls-files '0*/mydevicefront.c' '0*/mydeviceback.c' '0*/mydevice.h')
 previous=
 for stage in $stages; do
 	ok "$stage: builds alone, copied out of the tutorial" builds_alone "$stage"
