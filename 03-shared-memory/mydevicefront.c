@@ -32,9 +32,12 @@
 #include <linux/uio.h>
 #include <linux/wait.h>
 #include <xen/events.h>
+#include <xen/interface/event_channel.h>
 #include <xen/grant_table.h>
 #include <xen/xen.h>
 #include <xen/xenbus.h>
+
+#include <asm/xen/hypercall.h>
 
 #include "mydevice.h"
 
@@ -1020,6 +1023,20 @@ static int mydevicefront_negotiate(struct mydevicefront_info *info)
 }
 
 /*
+ * Gives back a port that could not be bound. Depending on where binding failed the
+ * kernel has closed it already (events_base.c), and a port that is closed twice
+ * can be somebody else's by then. So the hypervisor is asked.
+ */
+static void mydevicefront_free_evtchn(struct mydevicefront_info *info)
+{
+	struct evtchn_status status = { .dom = DOMID_SELF, .port = info->evtchn };
+
+	if (!HYPERVISOR_event_channel_op(EVTCHNOP_status, &status) &&
+	    status.status == EVTCHNSTAT_unbound)
+		xenbus_free_evtchn(info->dev, info->evtchn);
+}
+
+/*
  * Allocates an event channel that the backend's domain may bind, and binds the
  * own end of it to an interrupt.
  */
@@ -1035,9 +1052,9 @@ static int mydevicefront_setup_evtchn(struct mydevicefront_info *info)
 						mydevicefront_interrupt, 0,
 						dev_name(&dev->dev), info);
 	if (err < 0) {
-		xenbus_free_evtchn(dev, info->evtchn);
 		xenbus_dev_fatal(dev, err, "binding port %u to an interrupt",
 				 info->evtchn);
+		mydevicefront_free_evtchn(info);
 		return err;
 	}
 	info->irq = err;
