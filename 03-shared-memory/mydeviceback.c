@@ -50,16 +50,16 @@ MODULE_PARM_DESC(first_index,
 
 /*
  * Before a reader or writer sleeps it looks for a while whether the frontend moves.
- * The default is about what sleeping and being woken costs: a wait that turns
- * out short then costs next to nothing, and no wait more than twice as much.
+ * The default is about what it costs both ends to sleep and be woken: a wait that
+ * turns out short then costs next to nothing, and none more than twice as much.
  */
 #define MYDEVICEBACK_MAX_POLL_US	1000u
 #define MYDEVICEBACK_PAUSE_NS		2000	/* longer than between two writes */
 
-static unsigned int poll_us = 50;
+static unsigned int poll_us = 100;
 module_param(poll_us, uint, 0644);
 MODULE_PARM_DESC(poll_us,
-		 "how long to look before sleeping, in us, 0 (not at all) to 1000; default 50");
+		 "how long to look before sleeping, in us, 0 (not at all) to 1000; default 100");
 
 static dev_t mydeviceback_first;
 static DEFINE_IDA(mydeviceback_minors);
@@ -309,8 +309,8 @@ static u64 mydeviceback_patience(u64 last_wait)
 /*
  * Looks for bytes. One who takes the first at once, while more are on their way,
  * comes back for every few and spends the time on system calls. So they may
- * gather, until they pause or are all that is wanted, or for four times as long
- * as one looks for the first; but only if the last time more followed the first,
+ * gather, until they pause or are all that is wanted, or for twice as long as one
+ * looks for the first; but only if the last time more followed the first,
  * or if this time some were there before the look. What is read here is not used,
  * so nothing is checked. The caller holds read_lock.
  */
@@ -326,7 +326,7 @@ static void mydeviceback_look_for_bytes(struct mydeviceback_stream *stream,
 		return;
 	now = ktime_get_ns();
 	end = now + patience;
-	limit = now + 4 * patience;
+	limit = now + 2 * patience;
 	came = now;
 	stream->gathers = last != known;
 	while (last - known < want && now < end && !need_resched()) {

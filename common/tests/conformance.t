@@ -288,7 +288,7 @@ streams() {
 	done
 	parameters 6 0 1000
 	ok "both ends look for a while before they sleep" stream $((4 << 20)) "$seed"
-	parameters 6 0 50
+	parameters 6 0 100
 }
 
 # -----------------------------------------------------------------------------
