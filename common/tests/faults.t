@@ -5,8 +5,8 @@
 # fails once. A test module does it: common/tests/fault/mydevicefault.c. The list of
 # these calls, common/tests/fault/imports, is compared with what the modules import.
 #
-# Of a function that is called often the first and the last call fail; with
-# CHECK=long all of them, and the stage that has little to fail is walked, too.
+# Of a function that is called often the first, a middle and the last call fail;
+# with CHECK=long all of them, and the stage that has little to fail is walked, too.
 
 . "$(dirname "$0")/stage.sh"
 fault=$top/common/tests/fault
@@ -74,7 +74,7 @@ step_and_bytes_flow() {
 
 # calls_to_fail N: which of N.
 calls_to_fail() {
-	if [ "$1" -le 2 ] || [ "${CHECK-}" = long ]; then seq "$1"; else echo "1 $1"; fi
+	if [ "$1" -le 3 ] || [ "${CHECK-}" = long ]; then seq "$1"; else echo "1 $(($1 / 2)) $1"; fi
 }
 
 load_fault_module() {
