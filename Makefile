@@ -12,6 +12,8 @@ export DOMUS DOMAIN CMD FILE TO
 help:
 	@echo 'make -C 03-shared-memory load    see the driver at work: sets up all that it needs'
 	@echo 'make check                       run all tests'
+	@echo 'make check-long                  run them with 1000 reconnects, 8 guests of 16'
+	@echo '                                 devices each, and what else takes hours'
 	@echo 'make build                       build the modules of all stages'
 	@echo 'make clean                       remove what was built, but not the lab'
 	@echo
@@ -32,6 +34,9 @@ help:
 
 check:
 	@common/check
+
+check-long:
+	@CHECK=long common/check
 
 build:
 	@for stage in $(stages); do $(MAKE) -C $$stage || exit; done
@@ -55,5 +60,5 @@ lab-put lab-get:
 lab-shell lab-console:
 	@$(lab) $(@:lab-%=%) "$$DOMAIN"
 
-.PHONY: help check build clean lab-start lab-reset lab-stop lab-status lab-packages \
+.PHONY: help check check-long build clean lab-start lab-reset lab-stop lab-status lab-packages \
 	lab-remove lab-run lab-put lab-get lab-shell lab-console

@@ -17,11 +17,19 @@
  *	badwrite:N	writes from there
  *	fsync		waits until the other end has read all
  *	seek		lseek
+ *	seed:S		chooses the bytes that put and get are about
+ *	put:N		writes N bytes of them with as many calls as it takes; prints
+ *			how many were taken, and the error that ended it sooner
+ *	get:N		reads N bytes of them and compares each; prints how many came,
+ *			and "eof", the error, or the first that was wrong
+ *	block		the file is O_NONBLOCK no more
  *	poll:MS		waits for input or space, prints the events
  *	pollin:MS	waits for input alone
+ *	hup:MS		waits for the end of the connection
  *	edge:MS		waits with epoll, edge-triggered, for input
  *	alarm:MS	a signal, handled, comes later
  *	sleep:MS	waits
+ *	say:TEXT	prints the text
  *	mark:FILE	makes the file, so that others know how far this has come
  *	wait:FILE	waits until the file is there
  *	close		closes
@@ -31,6 +39,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +49,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define CHUNK	65536
+
 static const char *device;
 static int fd = -1;
+static uint32_t seed, put_at, got_at;
 
 static int open_device(const char *mode)
 {
@@ -197,6 +209,62 @@ static void *nowhere(size_t n)
 	return mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
+/* Which byte stands at a place: no two seeds agree for long. */
+static unsigned char byte_at(uint32_t place)
+{
+	return ((place ^ seed * 0x9e3779b9u) * 0x85ebca6bu) >> 24;
+}
+
+static long put(size_t n)
+{
+	static unsigned char buf[CHUNK];
+	size_t done, i, len;
+	ssize_t ret;
+
+	for (done = 0; done < n; done += ret, put_at += ret) {
+		len = n - done < CHUNK ? n - done : CHUNK;
+		for (i = 0; i < len; i++)
+			buf[i] = byte_at(put_at + i);
+		ret = write(fd, buf, len);
+		if (ret < 0) {
+			printf("put %zu %s\n", done, strerrorname_np(errno));
+			return 0;
+		}
+	}
+	printf("put %zu\n", done);
+	return 0;
+}
+
+static long get(size_t n)
+{
+	static unsigned char buf[CHUNK];
+	size_t done, i;
+	ssize_t ret;
+
+	for (done = 0; done < n; done += ret) {
+		ret = read(fd, buf, n - done < CHUNK ? n - done : CHUNK);
+		if (ret <= 0) {
+			printf("get %zu %s\n", done,
+			       ret ? strerrorname_np(errno) : "eof");
+			return 0;
+		}
+		for (i = 0; i < (size_t)ret; i++, got_at++) {
+			if (buf[i] != byte_at(got_at)) {
+				printf("get %zu wrong at %u\n", done, got_at);
+				return 0;
+			}
+		}
+	}
+	printf("get %zu\n", done);
+	return 0;
+}
+
+static long say(const char *text)
+{
+	printf("%s\n", text);
+	return 0;
+}
+
 static long one_call(const char *what, const char *arg)
 {
 	if (!strcmp(what, "open"))
@@ -236,6 +304,18 @@ static long one_call(const char *what, const char *arg)
 		return mark(arg);
 	if (!strcmp(what, "wait"))
 		return wait_for(arg);
+	if (!strcmp(what, "hup"))
+		return poll_device(arg, 0);
+	if (!strcmp(what, "seed"))
+		return seed = strtoul(arg, NULL, 10), 0;
+	if (!strcmp(what, "put"))
+		return put(strtoul(arg, NULL, 10));
+	if (!strcmp(what, "get"))
+		return get(strtoul(arg, NULL, 10));
+	if (!strcmp(what, "block"))
+		return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	if (!strcmp(what, "say"))
+		return say(arg);
 	if (!strcmp(what, "sleep"))
 		return usleep(strtoul(arg, NULL, 10) * 1000);
 	fprintf(stderr, "io: there is no call '%s'\n", what);

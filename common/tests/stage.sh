@@ -22,7 +22,8 @@ target() { make --no-print-directory -C "$top/$stage" "$1"; }
 ledger() {
 	in_dom0 "xl debug-keys g; sleep 0.1
 		xl dmesg | awk '/gnttab_usage_print_all \\[/ { n = 0 } / \\[0x/ { n++ } END { print \"grants\", n + 0 }'
-		for d in 0 $guest; do echo channels of \$d: \$(lsevtchn \$d | wc -l); done" | paste -sd ' '
+		xl list | awk 'NR > 1 { print \$1, \$2 }' | sort | while read -r name d; do
+			echo channels of \$name: \$(lsevtchn \$d | wc -l); done" | paste -sd ' '
 }
 
 # The network has grants of its own in flight now and then: look again.
@@ -126,7 +127,7 @@ nothing_left() {
 one_round() {
 	mark_logs "$1"
 	start=$(ledger)
-	has "$start" 'grants [0-9]+ channels of 0: [1-9][0-9]* channels of .*: [1-9]' "round $1: the ledger can be read: $start"
+	has "$start" 'grants [0-9]+ channels of Domain-0: [1-9][0-9]* channels of .*: [1-9]' "round $1: the ledger can be read: $start"
 	ok "make load" target load
 	unhurt
 	is "$(state_of)" "4 4" "both ends are Connected"

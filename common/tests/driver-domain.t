@@ -1,0 +1,52 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The backend in a guest of its own, a driver domain, rather than in dom0.
+
+domus=3
+. "$(dirname "$0")/endings.sh"
+
+refused() { "$1" "! $2 2>&1" >/dev/null; }
+
+# Each end may write what is its own, and nothing of the other's.
+keep_to_their_own() {
+	front_dir=/local/domain/$guest/device/mydevice/0
+	back_dir=/local/domain/$backend/backend/mydevice/$guest/0
+	before=$(in_dom0 "xenstore-ls -p $front_dir; xenstore-ls -p $back_dir")
+	for node in state online new-node; do
+		ok "the guest cannot write the backend's $node" refused at_front "xenstore-write $back_dir/$node 6" || return
+		ok "the backend cannot write the frontend's $node" refused at_back "xenstore-write $front_dir/$node 6" || return
+	done
+	is "$(in_dom0 "xenstore-ls -p $front_dir; xenstore-ls -p $back_dir")" "$before" "both directories are as they were"
+}
+
+connection() {
+	ok "activated, bytes flow" activated || return
+	keep_to_their_own && closed_by_toolstack && unbound front back && unbound back front
+}
+
+# Nothing tells a frontend's kernel that the backend's domain died. The nodes of
+# the device go with the device, and that it sees.
+destroyed() {
+	ok "the driver domain is kept as it is without a device" keep_fresh domU2 || return
+	ok "activated, bytes flow" activated || return
+	ok "users at both ends" start_users || return
+	ok "the driver domain is destroyed" in_dom0 'xl destroy domU2' || return
+	ok "deactivate.sh removes what is left" at_dom0 deactivate || return
+	ok "the frontend's device is gone" at_front until_no_device || return
+	ok "its users see what was unread, and the end" users_saw front eof EPIPE || return
+	end_users front
+	ok "no zombie is left" is_gone domU2 || return
+	ok "the driver domain comes back" comes_back || return
+	backend=$(domid domU2)
+	ok "activated for its new number, bytes flow" activated
+}
+
+comes_back() { restore_paused /tmp/fresh && go_on domU2; }
+
+where_backends_are() {
+	back_domain=domU2
+	backend=$(domid domU2)
+}
+
+test_endings connection destroyed

@@ -1,0 +1,67 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# A guest is saved, and goes on elsewhere or where it was, with users at both ends.
+
+domus=1
+. "$(dirname "$0")/endings.sh"
+
+# The guest goes on under another number. The toolstack does not make devices anew
+# that it does not know, so that is done before the guest wakes.
+restored() {
+	old=$guest
+	ok "users at both ends" start_users || return
+	ok "xl save" in_dom0 'xl save domU1 /tmp/save 2>&1' || return
+	ok "the backend's device is gone" at_back until_no_device || return
+	ok "its users see what was unread, and the end" users_saw back eof EPIPE || return
+	end_users back
+	ok "the old nodes are removed" at_dom0 deactivate || return
+	ok "xl restore" restore_paused /tmp/save || return
+	in_dom0 'rm /tmp/save'
+	guest=$(domid domU1)
+	is "$((guest > old))" 1 "the guest has another number: $guest" || return
+	ok "activated for that number" at_dom0 activate || return
+	ok "the guest goes on" go_on domU1 || return
+	ok "both ends are Connected" connected || return
+	ok "who had the device open sees what was unread, and the end" users_saw front eof EPIPE || return
+	ok "new descriptors work while old ones are open" flows 300000 || return
+	end_users front
+	ok "the frontend's driver is unbound and bound" at_front 'reconnect 1' || return
+	ok "bytes flow" flows 300000
+}
+
+# A save that is cancelled, as a checkpoint is: the guest goes on as if nothing had been.
+cancelled() {
+	ok "users at both ends" start_users || return
+	ok "xl save -c" in_dom0 'xl save -c domU1 /tmp/save 2>&1' || return
+	in_dom0 'rm /tmp/save'
+	ok "the guest goes on" until_answers domU1 || return
+	ok "both ends are Connected" connected || return
+	ok "nobody has been woken" nobody_has_ended || return
+	ok "the driver is unbound" at_front unbind || return
+	ok "the frontend's users see what was unread, and ENODEV" users_saw front ENODEV ENODEV || return
+	ok "the backend's see what was unread, and the end" users_saw back eof EPIPE || return
+	end_users front
+	end_users back
+	ok "it is bound" at_front bind || return
+	ok "bytes flow" connected_and_flows || return
+	ok "a save is cancelled while bytes flow, and none is lost" cancelled_in_flight || return
+	ok "bytes flow" flows 300000
+}
+
+nobody_has_ended() {
+	! has_nodes || { at_front is_waiting && at_back is_waiting; }
+}
+
+cancelled_in_flight() {
+	flows 12000000 & flow=$!
+	sleep 1
+	in_dom0 'xl save -c domU1 /tmp/save 2>&1; status=$?; rm /tmp/save; exit $status' && wait $flow
+}
+
+saved() {
+	ok "activated, bytes flow" activated || return
+	restored && cancelled
+}
+
+test_endings saved
