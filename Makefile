@@ -7,13 +7,14 @@ lab := common/lab/lab
 stages := $(sort $(wildcard 0*-*))
 # A command's $ is the shell's in the domain, not make's.
 override CMD := $(value CMD)
-export DOMUS DOMAIN CMD FILE TO
+export DOMUS DOMAIN CMD FILE TO CELLS SLICE REPEAT
 
 help:
 	@echo 'make -C 03-shared-memory load    see the driver at work: sets up all that it needs'
 	@echo 'make check                       run all tests'
 	@echo 'make check-long                  run them with 1000 reconnects, 8 guests of 16'
 	@echo '                                 devices each, and what else takes hours'
+	@echo 'make bench                       measure the device beside other ways between domains'
 	@echo 'make build                       build the modules of all stages'
 	@echo 'make clean                       remove what was built, but not the lab'
 	@echo
@@ -38,6 +39,9 @@ check:
 check-long:
 	@CHECK=long common/check
 
+bench:
+	@common/bench/bench
+
 build:
 	@for stage in $(stages); do $(MAKE) -C $$stage || exit; done
 
@@ -60,5 +64,5 @@ lab-put lab-get:
 lab-shell lab-console:
 	@$(lab) $(@:lab-%=%) "$$DOMAIN"
 
-.PHONY: help check check-long build clean lab-start lab-reset lab-stop lab-status lab-packages \
-	lab-remove lab-run lab-put lab-get lab-shell lab-console
+.PHONY: help check check-long bench build clean lab-start lab-reset lab-stop lab-status \
+	lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console

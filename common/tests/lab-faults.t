@@ -65,13 +65,14 @@ qemus() {
 # -- wrong words: one line, status 64, nothing started -----------------------------
 
 for words in 'frobnicate' 'start 0' 'start 9' 'start x' 'start 1 2' 'reset 9' 'stop now' 'status x' \
-	'run' 'run dom0' 'put dom0 x' 'get dom0 x' 'shell' 'console' 'console dom7'; do
+	'run' 'run dom0' 'put dom0 x' 'get dom0 x' 'shell' 'monitor' 'console' 'console dom7'; do
 	# shellcheck disable=SC2086 # the words are words
 	ok "lab $words: a usage error" says 64 'lab: ' "$lab" $words
 done
 for name in A 'a b' ../x; do
 	ok "LAB_NAME=$name: a usage error" says 64 LAB_NAME env LAB_NAME="$name" "$lab" start
 done
+ok "LAB_CLOCK=sundial: a usage error" says 64 LAB_CLOCK env LAB_CLOCK=sundial "$lab" start
 is "$(qemus)" 0 "nothing was started"
 ok "run without a lab says so" says 1 'not running' "$lab" run dom0 true
 ok "stop without a lab says so" says 0 'not running' "$lab" stop

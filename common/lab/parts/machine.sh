@@ -29,6 +29,7 @@ tcg_cpu=max,-smap,-xsave,-erms,-fsrm
 # comes out of a machine that it runs: /dev/kvm may be there and not work.
 choose_accelerator() {
 	accel=tcg cpu=$tcg_cpu
+	choose_clock
 	why="no /dev/kvm that can be used"
 	[ -r /dev/kvm ] && [ -w /dev/kvm ] || return 0
 	tried=$build/kvm.$(cat /proc/sys/kernel/random/boot_id)
@@ -38,9 +39,26 @@ choose_accelerator() {
 	fi
 	why="/dev/kvm is there, but Xen did not start on it"
 	[ "$(cat "$tried")" = no ] || {
-		accel=kvm cpu=host
+		accel=kvm cpu=host icount=
 		why="Xen's banner came out of a test start"
 	}
+}
+
+# LAB_CLOCK=instructions: guest time is the number of instructions that all
+# domains together have executed, 2 ns each, whatever the host does. dom0 has
+# processor 0 and the domUs have 2, which QEMU runs by turns; the idle one between
+# them keeps the turns fair (common/bench/README.md). With KVM time is real, and
+# the rest is the same. Sets what follows from the clock.
+choose_clock() {
+	icount='' processors=1 placing='' lab_clock=''
+	case ${LAB_CLOCK-} in
+	'') return ;;
+	instructions) ;;
+	*) die_usage "LAB_CLOCK is 'instructions' or not set: not '$LAB_CLOCK'" ;;
+	esac
+	accel=tcg,thread=single icount='-icount shift=1,sleep=off' processors=3
+	placing='dom0_max_vcpus=1 dom0_vcpus_pin'
+	lab_clock='lab_clock=instructions'
 }
 
 kvm_boots_xen() {
@@ -78,9 +96,9 @@ machine() {
 		i=$((i + 1))
 	done
 	ln -sfn "$images" "$run/images"
-	# shellcheck disable=SC2016 # $$ and $@ are for the inner shell
+	# shellcheck disable=SC2016,SC2086 # $$ and $@ are for the inner shell; $icount is words
 	(cd "$run" && exec sh -c 'echo $$ >pid && exec setsid qemu-system-x86_64 "$@"' sh -name "$LAB_NAME" \
-		-accel "$accel" -cpu "$cpu" -smp 1 -m $((DOM0_MIB + DOMU_MIB * domus + 128)) \
+		-accel "$accel" $icount -cpu "$cpu" -smp "$processors" -m $((DOM0_MIB + DOMU_MIB * domus + 128)) \
 		-nodefaults -display none -vga none -no-reboot \
 		-serial file:dom0.console -serial file:domU.console \
 		-monitor unix:monitor,server=on,wait=off \
@@ -153,7 +171,7 @@ snapshot_key() {
 	{
 		cat "$images/id" "$lab_dir/parts/machine.sh"
 		qemu-system-x86_64 --version
-		echo "$accel" "$cpu" "$1"
+		echo "$accel" "$cpu" "$1" "$lab_clock"
 	} | sha256sum | cut -c 1-16
 }
 
@@ -161,9 +179,9 @@ snapshot_key() {
 cold_boot() {
 	say "booting Xen, dom0 and $(domus "$1") (once; later starts restore a snapshot)"
 	rm -f "$images"/snapshots/*.new
-	cmdline="console=hvc0 quiet lab_name=dom0 lab_address=10.0.2.15 lab_domus=$1"
+	cmdline="console=hvc0 quiet lab_name=dom0 lab_address=10.0.2.15 lab_domus=$1${lab_clock:+ $lab_clock}"
 	machine "$1" -kernel images/xen \
-		-append "console=com1 com1=115200 dom0_mem=${DOM0_MIB}M,max:${DOM0_MIB}M gnttab_max_frames=256 loglvl=info guest_loglvl=warning" \
+		-append "console=com1 com1=115200 dom0_mem=${DOM0_MIB}M,max:${DOM0_MIB}M gnttab_max_frames=256 loglvl=info guest_loglvl=warning${placing:+ $placing}" \
 		-initrd "images/vmlinux $cmdline cryptomgr.notests pmtmr=0,images/dom0.cpio" ||
 		die "QEMU did not start: $(qemu_says)"
 	await "Xen's banner" dom0.console 'Xen version'
