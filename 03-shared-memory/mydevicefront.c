@@ -1032,7 +1032,8 @@ static void mydevicefront_free_evtchn(struct mydevicefront_info *info)
 	struct evtchn_status status = { .dom = DOMID_SELF, .port = info->evtchn };
 
 	if (!HYPERVISOR_event_channel_op(EVTCHNOP_status, &status) &&
-	    status.status == EVTCHNSTAT_unbound)
+	    status.status == EVTCHNSTAT_unbound &&
+	    status.u.unbound.dom == info->dev->otherend_id)
 		xenbus_free_evtchn(info->dev, info->evtchn);
 }
 
