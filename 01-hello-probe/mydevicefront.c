@@ -161,7 +161,7 @@ static void mydevicefront_say_closed(struct mydevicefront_info *info)
 {
 	if (info->dev->state == XenbusStateClosed)
 		return;
-	xenbus_frontend_closed(info->dev);	/* and a guest that shuts down goes on */
+	xenbus_frontend_closed(info->dev);	/* a shutdown may be waiting for it */
 	dev_info_ratelimited(&info->dev->dev, "Closed.\n");
 }
 

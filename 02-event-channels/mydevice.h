@@ -13,8 +13,8 @@
  * ==============
  *
  * Each end writes in its own directory and reads the other's; what it reads
- * there it checks. Numbers are decimal. A node that is not listed is ignored, and
- * no end may rely on one that is: this is how the protocol can grow.
+ * there it checks. Numbers are decimal. A node that is not listed is ignored: this
+ * is how the protocol can grow.
  *
  * Written by the activation (the toolstack), in both directories:
  *

@@ -29,6 +29,7 @@
  * @lock: serialises connecting and disconnecting with the sysfs attributes;
  *	the interrupt handler does not take it
  * @irq: what the event channel is bound to, 0 when there is none
+ * @heard: the first event has come, which binding makes; the interrupt's own
  * @answer: answer each event with one of our own
  * @events_sent: notifications to the frontend during this connection
  * @events_received: interrupts during this connection
@@ -38,6 +39,7 @@ struct mydeviceback_info {
 	unsigned int version;
 	struct mutex lock;	/* connecting against sysfs */
 	int irq;
+	bool heard;
 	bool answer;
 	atomic_t events_sent;
 	atomic_t events_received;
@@ -52,13 +54,14 @@ static void mydeviceback_notify(struct mydeviceback_info *info)
 
 /*
  * Counts an event and answers it with one of our own, which makes a round trip.
- * Binding the port makes an event, too, which nobody sent. It comes at once,
- * long before this end has told XenStore that it is Connected.
+ * The first is not counted: binding the port makes one that nobody sent.
  */
 static void mydeviceback_answer(struct mydeviceback_info *info)
 {
-	if (READ_ONCE(info->dev->state) != XenbusStateConnected)
+	if (!info->heard) {
+		info->heard = true;
 		return;
+	}
 	atomic_inc(&info->events_received);
 	if (READ_ONCE(info->answer))
 		mydeviceback_notify(info);
@@ -66,7 +69,7 @@ static void mydeviceback_answer(struct mydeviceback_info *info)
 
 /*
  * The frontend notified. Hard interrupt context: nothing here sleeps or takes a
- * lock. An interrupt is over with its EOI, the end of interrupt. Here it is sent
+ * mutex. An interrupt is over with its EOI, the end of interrupt. Here it is sent
  * late, by xen_irq_lateeoi() when the event has been handled, and until then the
  * channel is masked: a frontend that never stops notifying cannot keep this
  * domain busy (XSA-332). What is used here is set up before the interrupt is
@@ -244,6 +247,7 @@ static int mydeviceback_setup_evtchn(struct mydeviceback_info *info)
 	err = mydeviceback_read(info, MYDEVICE_NODE_EVENT_CHANNEL, &evtchn);
 	if (err)
 		return err;
+	info->heard = false;
 	err = bind_interdomain_evtchn_to_irqhandler_lateeoi(dev, evtchn,
 							    mydeviceback_interrupt, 0,
 							    dev_name(&dev->dev), info);

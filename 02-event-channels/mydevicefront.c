@@ -69,7 +69,7 @@ static void mydevicefront_take_time(struct mydevicefront_info *info)
 
 /*
  * The backend notified. Hard interrupt context: nothing here sleeps or takes a
- * lock. An interrupt is over with its EOI, the end of interrupt. Here it is sent
+ * mutex. An interrupt is over with its EOI, the end of interrupt. Here it is sent
  * late, by xen_irq_lateeoi() when the event has been handled, and until then the
  * channel is masked: a backend that never stops notifying cannot keep this
  * domain busy (XSA-391). What is used here is set up before the interrupt is
@@ -326,7 +326,7 @@ static void mydevicefront_say_closed(struct mydevicefront_info *info)
 {
 	if (info->dev->state == XenbusStateClosed)
 		return;
-	xenbus_frontend_closed(info->dev);	/* and a guest that shuts down goes on */
+	xenbus_frontend_closed(info->dev);	/* a shutdown may be waiting for it */
 	dev_info_ratelimited(&info->dev->dev, "Closed.\n");
 }
 

@@ -13,8 +13,8 @@
  * ==============
  *
  * Each end writes in its own directory and reads the other's; what it reads
- * there it checks. Numbers are decimal. A node that is not listed is ignored, and
- * no end may rely on one that is: this is how the protocol can grow.
+ * there it checks. Numbers are decimal. A node that is not listed is ignored: this
+ * is how the protocol can grow.
  *
  * Written by the activation (the toolstack), in both directories:
  *
@@ -95,8 +95,9 @@
  * that sees Initialising offers again and goes to InitWait, a frontend that
  * sees InitWait publishes again. A guest that was saved and is restored has new
  * directories, made by another activation, and opens as if probed anew.
- * An end whose peer broke the protocol follows nobody: it stays in Closed until
- * its driver is bound anew, or the device is activated anew.
+ * An end whose peer broke the protocol follows it to Closed and no further: it
+ * stays there until its driver is bound anew, or the device is activated anew. So
+ * does a frontend whose backend offers anew before it has unmapped the old pages.
  *
  * Errors. An end that cannot go on, or does not accept what it reads, writes
  * the reason to error/DIRECTORY/error (its own domain's, as xenbus_dev_fatal()
@@ -119,9 +120,10 @@
  *
  * Who writes what. Before Initialised the frontend fills the page: counts and
  * references of the rings' pages, and the index at which each ring begins, in
- * both halves: both rings are empty then. Before Connected the backend reads these
- * once, from the frontend's half, and begins its own anew. From then on each end
- * writes its own half only, the producer of a ring its bytes, and nobody the rest.
+ * both halves: both rings are empty then; all else is 0. Before Connected the
+ * backend reads the counts, the references and the frontend's half, each once, and
+ * begins its own half anew. From then on each end writes its own half only, the
+ * producer of a ring its bytes, and nobody the rest.
  *
  * Claims. What an end reads in the page is a claim: it reads once, checks
  * against the last claim that it accepted, and uses what it checked (XSA-39,
@@ -135,12 +137,13 @@
  * stands between the two at either end.
  *
  * Notifications go only to an end that asked. Each end names the index at which
- * it wants to be woken; the other notifies when its own index passes that.
+ * it wants to be woken; the other notifies when its own index reaches that.
  * (N) Between publishing an index and reading the peer's wish, and between
  * publishing a wish and reading the peer's index, there is a full barrier:
  * whichever comes second sees the first, so no wake-up is lost. A consumer asks
- * for the next byte. A producer asks for half of the ring: one event for each
- * few bytes that were read would cost more than the bytes.
+ * for the next byte. A producer asks for half of the ring to be free, because one
+ * event for each few bytes would cost more than the bytes, or for the index that
+ * somebody waits for in fsync. Both wishes begin with 0.
  *
  * What the calls return
  * =====================
@@ -149,22 +152,25 @@
  * that there was when it was opened. (U) stands for: first what is unread.
  *
  *		Connected		closed		device gone	broken
- *   open	a file; EBUSY if	ENOTCONN	ENOENT, ENXIO	EIO
- *		another reads, writes
+ *   open	a file; EBUSY if	ENOTCONN	ENOENT, ENXIO	EIO, then
+ *		another reads, writes					ENOTCONN
  *   read	bytes; EAGAIN		(U) 0		(U) ENODEV	EIO
  *   write	bytes; EAGAIN		EPIPE		ENODEV		EIO
  *   fsync	0			EPIPE		ENODEV		EIO
- *   poll	in, out as it is	in out hup	in out hup	in out err
+ *   poll	in, out as it is	in out hup	in out hup	in out err,
+ *									then hup, too
  *
  * Closed: the other end closed, was restarted or vanished, the toolstack took
  * the device away, or the guest was restored; it is for good, for this file.
  * Gone: this end's driver was unbound or its nodes removed while Connected.
- * Broken: the other end broke the protocol.
+ * Broken: the other end broke the protocol, or there was no memory to keep (U).
+ * "Then": when the other end has closed, too.
  * EAGAIN is for O_NONBLOCK; other calls wait, and a signal ends the waiting with
- * what was moved so far, or EINTR. fsync waits until the other end has consumed
- * all that was written before, and only a deadly signal ends that; it returns 0
- * in every state but broken if all was consumed. Reading or writing 0 bytes
- * returns 0.
+ * what was moved so far, or EINTR, or the call is restarted as SA_RESTART has it.
+ * EFAULT comes if nothing could be moved before the address that is none. fsync
+ * waits until the other end has consumed all that was written before, and only a
+ * fatal signal ends that; it returns 0 in every state but broken if all was
+ * consumed. Reading or writing 0 bytes returns 0.
  */
 #ifndef MYDEVICE_H
 #define MYDEVICE_H
@@ -192,7 +198,7 @@
 
 /* The largest ring: 2^8 pages, 1 MiB. */
 #define MYDEVICE_MAX_ORDER	8
-#define MYDEVICE_MAX_PAGES	256u
+#define MYDEVICE_MAX_PAGES	(1u << MYDEVICE_MAX_ORDER)
 
 /**
  * struct mydevice_end - the half of the index page that one end writes
@@ -220,7 +226,7 @@ struct mydevice_end {
  * @refs: their grant references, those of the outgoing ring first
  *
  * The frontend fills the counts and the references before Initialised; the
- * backend reads them once, when it connects. The rest is zero at that time.
+ * backend reads them once, when it connects.
  */
 struct mydevice_index {
 	struct mydevice_end frontend;
@@ -343,22 +349,18 @@ static inline bool mydevice_reached(const struct mydevice_ring *ring, __u32 inde
 }
 
 /**
- * mydevice_sync_event() - where one who waits for an index wants to be woken
+ * mydevice_first() - which of two indices the consumer reaches first
  * @ring: the outgoing ring
- * @index: the index, which the consumer has not reached
+ * @maybe: an index up to which was produced; does not count if it is reached
+ * @index: another that the consumer has not reached
  *
- * A writer may be waiting for space at the same time. Whatever the consumer
- * reaches first is asked for; who is woken looks, and asks again.
- *
- * Return: the consumer index to ask for.
+ * Return: the one to ask for, when somebody waits for each.
  */
-static inline __u32 mydevice_sync_event(const struct mydevice_ring *ring,
-					__u32 index)
+static inline __u32 mydevice_first(const struct mydevice_ring *ring, __u32 maybe,
+				   __u32 index)
 {
-	__u32 space = mydevice_space_event(ring);
-
-	if (!mydevice_reached(ring, space) && space - ring->cons < index - ring->cons)
-		return space;
+	if (!mydevice_reached(ring, maybe) && maybe - ring->cons < index - ring->cons)
+		return maybe;
 	return index;
 }
 

@@ -43,11 +43,6 @@ module_param(max_ring_page_order, uint, 0444);
 MODULE_PARM_DESC(max_ring_page_order,
 		 "the largest ring that is mapped, 0 (4 KiB) to 8 (1 MiB); default 8");
 
-static unsigned int first_index;
-module_param(first_index, uint, 0644);
-MODULE_PARM_DESC(first_index,
-		 "where the indices of a connection begin; near 2^32 they soon wrap; default 0");
-
 /*
  * Before a reader or writer sleeps it looks for a while whether the frontend moves.
  * The default is about what it costs both ends to sleep and be woken: a wait that
@@ -84,6 +79,8 @@ enum { MYDEVICEBACK_READER, MYDEVICEBACK_WRITER };
  * @theirs: the half of @index that the frontend writes
  * @rx: the ring from the frontend; at the end, copies of what is unread
  * @tx: the ring to the frontend
+ * @sync_index: the first index that somebody waits for in fsync; guarded by
+ *	@write_lock. One that has been reached does not count
  * @seen_prod: the frontend's producer index at the last interrupt
  * @seen_cons: the frontend's consumer index at the last interrupt
  * @readers: sleep here for bytes
@@ -115,6 +112,7 @@ struct mydeviceback_stream {
 	struct mydevice_end *theirs;
 	struct mydevice_ring rx;
 	struct mydevice_ring tx;
+	u32 sync_index;
 	u32 seen_prod;
 	u32 seen_cons;
 	wait_queue_head_t readers;
@@ -152,6 +150,7 @@ struct mydeviceback_node {
  * @lock: serialises connecting and disconnecting with the sysfs attributes;
  *	the interrupt handler does not take it
  * @irq: what the event channel is bound to, 0 when there is none
+ * @heard: the first event has come, which binding makes; the interrupt's own
  * @answer: answer each event with one of our own
  * @events_sent: notifications to the frontend during this connection
  * @events_received: interrupts during this connection
@@ -167,6 +166,7 @@ struct mydeviceback_info {
 	unsigned int version;
 	struct mutex lock;	/* connecting against sysfs */
 	int irq;
+	bool heard;
 	bool answer;
 	atomic_t events_sent;
 	atomic_t events_received;
@@ -187,13 +187,14 @@ static void mydeviceback_notify(struct mydeviceback_info *info)
 
 /*
  * Counts an event and answers it with one of our own, which makes a round trip.
- * Binding the port makes an event, too, which nobody sent. It comes at once,
- * long before this end has told XenStore that it is Connected.
+ * The first is not counted: binding the port makes one that nobody sent.
  */
 static void mydeviceback_answer(struct mydeviceback_info *info)
 {
-	if (READ_ONCE(info->dev->state) != XenbusStateConnected)
+	if (!info->heard) {
+		info->heard = true;
 		return;
+	}
 	atomic_inc(&info->events_received);
 	if (READ_ONCE(info->answer))
 		mydeviceback_notify(info);
@@ -236,7 +237,7 @@ static bool mydeviceback_stream_event(struct mydeviceback_stream *stream)
 
 /*
  * The frontend notified. Hard interrupt context: nothing here sleeps or takes a
- * lock. An interrupt is over with its EOI, the end of interrupt. Here it is sent
+ * mutex. An interrupt is over with its EOI, the end of interrupt. Here it is sent
  * late, by xen_irq_lateeoi() when the event has been handled, and until then the
  * channel is masked: a frontend that never stops notifying cannot keep this
  * domain busy (XSA-332). What is used here is set up before the interrupt is
@@ -317,7 +318,7 @@ static u64 mydeviceback_patience(u64 last_wait)
 static void mydeviceback_look_for_bytes(struct mydeviceback_stream *stream,
 					u32 want)
 {
-	u64 patience = mydeviceback_patience(stream->reader_waited);
+	u64 patience = mydeviceback_patience(READ_ONCE(stream->reader_waited));
 	u32 known = stream->rx.prod, last = READ_ONCE(stream->theirs->prod), prod;
 	bool gather = stream->gathers || last != known;
 	u64 now, end, limit, came;
@@ -337,7 +338,7 @@ static void mydeviceback_look_for_bytes(struct mydeviceback_stream *stream,
 		prod = READ_ONCE(stream->theirs->prod);
 		if (prod == last)
 			continue;
-		stream->gathers = last != known;
+		stream->gathers = last != known;	/* more after the first */
 		last = prod;
 		came = now;
 		end = min(now + patience, limit);
@@ -348,7 +349,7 @@ static void mydeviceback_look_for_bytes(struct mydeviceback_stream *stream,
 static void mydeviceback_look_for_space(struct mydeviceback_stream *stream,
 					u32 want)
 {
-	u64 patience = mydeviceback_patience(stream->writer_waited);
+	u64 patience = mydeviceback_patience(READ_ONCE(stream->writer_waited));
 	u32 known = stream->tx.cons;
 	u64 end;
 
@@ -362,12 +363,12 @@ static void mydeviceback_look_for_space(struct mydeviceback_stream *stream,
 
 /*
  * Can something be read now? -EAGAIN if not, and then the frontend has been asked
- * to notify; 0 with an empty ring at the end of the stream. Who wants no more
- * than is known to be there does not look at what the frontend writes: its
- * processor has that cache line. The caller holds read_lock.
+ * to notify, if somebody sleeps or is about to; 0 with an empty ring at the end
+ * of the stream. Who wants no more than is known to be there does not look at
+ * what the frontend writes: its processor has that cache line. Holds read_lock.
  */
 static int mydeviceback_stream_readable(struct mydeviceback_stream *stream,
-					size_t want, bool may_look)
+					size_t want, bool may_block)
 {
 	struct mydevice_ring *rx = &stream->rx;
 	int err;
@@ -378,11 +379,13 @@ static int mydeviceback_stream_readable(struct mydeviceback_stream *stream,
 		return 0;
 	if (stream->closed)
 		return stream->closed == -ENODEV ? -ENODEV : 0;
-	if (may_look && !mydevice_used(rx))
+	if (may_block && !mydevice_used(rx))
 		mydeviceback_look_for_bytes(stream, mydevice_share(rx, want));
 	err = mydeviceback_stream_look_prod(stream);
 	if (err || mydevice_used(rx))
 		return err;
+	if (!may_block && !wq_has_sleeper(&stream->readers))
+		return -EAGAIN;		/* nobody is to be woken */
 
 	WRITE_ONCE(stream->mine->prod_event, rx->cons + 1);
 	virt_mb();	/* the wish before a second look; pairs with (N) */
@@ -394,7 +397,7 @@ static int mydeviceback_stream_readable(struct mydeviceback_stream *stream,
 
 /* Is there space? As above, for writing. The caller holds write_lock. */
 static int mydeviceback_stream_writable(struct mydeviceback_stream *stream,
-					size_t want, bool may_look)
+					size_t want, bool may_block)
 {
 	struct mydevice_ring *tx = &stream->tx;
 	int err;
@@ -405,13 +408,16 @@ static int mydeviceback_stream_writable(struct mydeviceback_stream *stream,
 		return stream->closed;
 	if (mydevice_free(tx) >= want)
 		return 0;
-	if (may_look && !mydevice_free(tx))
+	if (may_block && !mydevice_free(tx))
 		mydeviceback_look_for_space(stream, mydevice_share(tx, want));
 	err = mydeviceback_stream_look_cons(stream);
 	if (err || mydevice_free(tx))
 		return err;
+	if (!may_block && !wq_has_sleeper(&stream->writers))
+		return -EAGAIN;
 
-	WRITE_ONCE(stream->mine->cons_event, mydevice_space_event(tx));
+	WRITE_ONCE(stream->mine->cons_event,
+		   mydevice_first(tx, stream->sync_index, mydevice_space_event(tx)));
 	virt_mb();	/* the wish before a second look; pairs with (N) */
 	err = mydeviceback_stream_look_cons(stream);
 	if (err || mydevice_free(tx))
@@ -420,8 +426,9 @@ static int mydeviceback_stream_writable(struct mydeviceback_stream *stream,
 }
 
 /*
- * Has the frontend consumed all before this index? As above; -EAGAIN if not. A
- * writer that waits for space has asked for an earlier index, which is kept.
+ * Has the frontend consumed all before this index? As above; -EAGAIN if not. There
+ * is one wish for all who wait for the frontend's consumer, in fsync and for
+ * space: the index that is reached first. Who is woken looks, and asks again.
  */
 static int mydeviceback_stream_synced(struct mydeviceback_stream *stream,
 				      u32 index)
@@ -437,7 +444,9 @@ static int mydeviceback_stream_synced(struct mydeviceback_stream *stream,
 	if (err || mydevice_reached(tx, index))
 		return err;
 
-	WRITE_ONCE(stream->mine->cons_event, mydevice_sync_event(tx, index));
+	stream->sync_index = mydevice_first(tx, stream->sync_index, index);
+	WRITE_ONCE(stream->mine->cons_event,
+		   mydevice_first(tx, mydevice_space_event(tx), stream->sync_index));
 	virt_mb();	/* the wish before a second look; pairs with (N) */
 	err = mydeviceback_stream_look_cons(stream);
 	if (err || mydevice_reached(tx, index))
@@ -605,12 +614,14 @@ static bool mydeviceback_may_block(struct kiocb *iocb)
  * Fetches the user's pages that a copy failed at; most are in memory and need
  * not be looked at before. Copies can fail again and again: a signal ends that.
  */
-static bool mydeviceback_fault_in(struct iov_iter *iter,
-				  size_t (*fault_in)(const struct iov_iter *, size_t))
+static int mydeviceback_fault_in(struct iov_iter *iter,
+				 size_t (*fault_in)(const struct iov_iter *, size_t))
 {
 	size_t len = min_t(size_t, iov_iter_count(iter), MYDEVICE_PIECE_SIZE);
 
-	return fault_in(iter, len) < len && !signal_pending(current);
+	if (fault_in(iter, len) == len)
+		return -EFAULT;
+	return signal_pending(current) ? -ERESTARTSYS : 0;
 }
 
 /*
@@ -630,28 +641,33 @@ static int mydeviceback_sleep(struct mydeviceback_stream *stream,
 	return err;
 }
 
-/* Reads what is there, or waits until something is. */
+/*
+ * Reads what is there, or waits until something is. Who does not wait and gets
+ * less than it wants knows that it has all, and may wait for an edge of epoll's:
+ * for its sake an empty ring is looked at once more, which asks for a notification.
+ */
 static ssize_t mydeviceback_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct mydeviceback_stream *stream = iocb->ki_filp->private_data;
 	bool may_block = mydeviceback_may_block(iocb);
-	size_t wanted = iov_iter_count(to);
+	size_t wanted = iov_iter_count(to), left;
 	int err = 0, seen;
 
-	while (iov_iter_count(to)) {
+	while ((left = iov_iter_count(to))) {
 		err = -ERESTARTSYS;
 		if (mutex_lock_interruptible(&stream->read_lock))
 			break;
 		seen = atomic_read(&stream->reader_wakeups);
 		err = mydeviceback_stream_take(stream, to, may_block);
 		mutex_unlock(&stream->read_lock);
-		if (err == -EFAULT && mydeviceback_fault_in(to, fault_in_iov_iter_writeable))
-			continue;
-		if (err != -EAGAIN || !may_block || iov_iter_count(to) < wanted)
-			break;
-		err = mydeviceback_sleep(stream, &stream->readers,
-					 &stream->reader_wakeups, seen,
-					 &stream->reader_waited);
+		if (err == -EFAULT)
+			err = mydeviceback_fault_in(to, fault_in_iov_iter_writeable);
+		else if (!err && (may_block || iov_iter_count(to) == left))
+			break;	/* this is all, or the end of the stream */
+		else if (err == -EAGAIN && may_block && left == wanted)
+			err = mydeviceback_sleep(stream, &stream->readers,
+						 &stream->reader_wakeups, seen,
+						 &stream->reader_waited);
 		if (err)
 			break;
 	}
@@ -667,21 +683,23 @@ static ssize_t mydeviceback_write_iter(struct kiocb *iocb, struct iov_iter *from
 	size_t wanted = iov_iter_count(from);
 	int err = 0, seen;
 
-	while (iov_iter_count(from)) {
+	while (!err && iov_iter_count(from)) {
 		err = -ERESTARTSYS;
 		if (mutex_lock_interruptible(&stream->write_lock))
 			break;
 		seen = atomic_read(&stream->writer_wakeups);
 		err = mydeviceback_stream_put(stream, from, may_block);
 		mutex_unlock(&stream->write_lock);
-		if (err == -EFAULT && mydeviceback_fault_in(from, fault_in_iov_iter_readable))
-			continue;
-		if (err == -EAGAIN && may_block)
+		if (err == -EFAULT)
+			err = mydeviceback_fault_in(from, fault_in_iov_iter_readable);
+		else if (err == -EAGAIN && may_block)
 			err = mydeviceback_sleep(stream, &stream->writers,
 						 &stream->writer_wakeups, seen,
 						 &stream->writer_waited);
-		if (err || !iov_iter_count(from) || signal_pending(current))
-			break;	/* a fast peer could keep it here for ever */
+		if (!iov_iter_count(from))
+			break;
+		if (!err && signal_pending(current))
+			err = -ERESTARTSYS;	/* a fast peer could keep it here for ever */
 		cond_resched();
 	}
 	wanted -= iov_iter_count(from);
@@ -704,8 +722,10 @@ static int mydeviceback_fsync(struct file *file, loff_t start, loff_t end,
 		mutex_unlock(&stream->write_lock);
 		if (err != -EAGAIN)
 			return err;
-		err = wait_event_killable(stream->writers,
-					  atomic_read(&stream->writer_wakeups) != seen);
+		/* freezable: else nobody could save this guest meanwhile */
+		err = wait_event_state(stream->writers,
+				       atomic_read(&stream->writer_wakeups) != seen,
+				       (TASK_KILLABLE | TASK_FREEZABLE));
 	} while (!err);
 	return err;
 }
@@ -1067,6 +1087,7 @@ static int mydeviceback_setup_evtchn(struct mydeviceback_info *info)
 	err = mydeviceback_read(info, MYDEVICE_NODE_EVENT_CHANNEL, &evtchn);
 	if (err)
 		return err;
+	info->heard = false;
 	err = bind_interdomain_evtchn_to_irqhandler_lateeoi(dev, evtchn,
 							    mydeviceback_interrupt, 0,
 							    dev_name(&dev->dev), info);
@@ -1125,6 +1146,7 @@ static void mydeviceback_begin(struct mydeviceback_stream *stream)
 	stream->rx.cons = prod;
 	stream->tx.prod = cons;
 	stream->tx.cons = cons;
+	stream->sync_index = cons;
 	stream->seen_prod = prod;
 	stream->seen_cons = cons;
 	memset(stream->mine, 0, sizeof(*stream->mine));
@@ -1242,8 +1264,8 @@ static int mydeviceback_setup_stream(struct mydeviceback_info *info)
 }
 
 /*
- * No reader or writer touches shared memory after this, or notifies. What the
- * frontend has moved until now still counts.
+ * After this no reader or writer touches the index page or writes to a ring, or
+ * notifies. What the frontend has moved until now still counts.
  */
 static void mydeviceback_stop_stream(struct mydeviceback_info *info, int err)
 {
@@ -1285,6 +1307,7 @@ static void mydeviceback_keep_unread(struct mydeviceback_stream *stream,
 				 "no memory: %u unread bytes are lost\n",
 				 mydevice_used(rx));
 			rx->cons = rx->prod;
+			stream->broken = true;	/* for the reader to know */
 			break;
 		}
 		memcpy(copy[i], rx->piece[i], piece_size);

@@ -93,6 +93,8 @@ enum { MYDEVICEFRONT_READER, MYDEVICEFRONT_WRITER };
  * @tx: the ring to the backend
  * @tx_refs: the grant references of the pages of @tx
  * @rx_refs: the grant references of the pages of @rx
+ * @sync_index: the first index that somebody waits for in fsync; guarded by
+ *	@write_lock. One that has been reached does not count
  * @seen_prod: the backend's producer index at the last interrupt
  * @seen_cons: the backend's consumer index at the last interrupt
  * @readers: sleep here for bytes
@@ -127,6 +129,7 @@ struct mydevicefront_stream {
 	struct mydevice_ring tx;
 	grant_ref_t tx_refs[MYDEVICE_MAX_PAGES];
 	grant_ref_t rx_refs[MYDEVICE_MAX_PAGES];
+	u32 sync_index;
 	u32 seen_prod;
 	u32 seen_cons;
 	wait_queue_head_t readers;
@@ -172,6 +175,7 @@ struct mydevicefront_node {
  * @stream: the stream of this connection, NULL when there is none
  * @node: the device node
  * @broken: the backend broke the protocol: follow it no more
+ * @still_mapped: the backend had pages mapped when its access to them was ended
  * @generation: how many connections there have been, with the present one
  * @violations: how often the backend broke the protocol
  * @rings: a file in debugfs: the indices of both rings
@@ -189,6 +193,7 @@ struct mydevicefront_info {
 	struct mydevicefront_stream *stream;
 	struct mydevicefront_node *node;
 	bool broken;
+	bool still_mapped;
 	unsigned int generation;
 	atomic_t violations;
 	struct dentry *rings;
@@ -247,7 +252,7 @@ static bool mydevicefront_stream_event(struct mydevicefront_stream *stream)
 
 /*
  * The backend notified. Hard interrupt context: nothing here sleeps or takes a
- * lock. An interrupt is over with its EOI, the end of interrupt. Here it is sent
+ * mutex. An interrupt is over with its EOI, the end of interrupt. Here it is sent
  * late, by xen_irq_lateeoi() when the event has been handled, and until then the
  * channel is masked: a backend that never stops notifying cannot keep this
  * domain busy (XSA-391). What is used here is set up before the interrupt is
@@ -330,7 +335,7 @@ static u64 mydevicefront_patience(u64 last_wait)
 static void mydevicefront_look_for_bytes(struct mydevicefront_stream *stream,
 					 u32 want)
 {
-	u64 patience = mydevicefront_patience(stream->reader_waited);
+	u64 patience = mydevicefront_patience(READ_ONCE(stream->reader_waited));
 	u32 known = stream->rx.prod, last = READ_ONCE(stream->theirs->prod), prod;
 	bool gather = stream->gathers || last != known;
 	u64 now, end, limit, came;
@@ -350,7 +355,7 @@ static void mydevicefront_look_for_bytes(struct mydevicefront_stream *stream,
 		prod = READ_ONCE(stream->theirs->prod);
 		if (prod == last)
 			continue;
-		stream->gathers = last != known;
+		stream->gathers = last != known;	/* more after the first */
 		last = prod;
 		came = now;
 		end = min(now + patience, limit);
@@ -361,7 +366,7 @@ static void mydevicefront_look_for_bytes(struct mydevicefront_stream *stream,
 static void mydevicefront_look_for_space(struct mydevicefront_stream *stream,
 					 u32 want)
 {
-	u64 patience = mydevicefront_patience(stream->writer_waited);
+	u64 patience = mydevicefront_patience(READ_ONCE(stream->writer_waited));
 	u32 known = stream->tx.cons;
 	u64 end;
 
@@ -375,12 +380,12 @@ static void mydevicefront_look_for_space(struct mydevicefront_stream *stream,
 
 /*
  * Can something be read now? -EAGAIN if not, and then the backend has been asked
- * to notify; 0 with an empty ring at the end of the stream. Who wants no more
- * than is known to be there does not look at what the backend writes: its
- * processor has that cache line. The caller holds read_lock.
+ * to notify, if somebody sleeps or is about to; 0 with an empty ring at the end
+ * of the stream. Who wants no more than is known to be there does not look at
+ * what the backend writes: its processor has that cache line. Holds read_lock.
  */
 static int mydevicefront_stream_readable(struct mydevicefront_stream *stream,
-					 size_t want, bool may_look)
+					 size_t want, bool may_block)
 {
 	struct mydevice_ring *rx = &stream->rx;
 	int err;
@@ -391,11 +396,13 @@ static int mydevicefront_stream_readable(struct mydevicefront_stream *stream,
 		return 0;
 	if (stream->closed)
 		return stream->closed == -ENODEV ? -ENODEV : 0;
-	if (may_look && !mydevice_used(rx))
+	if (may_block && !mydevice_used(rx))
 		mydevicefront_look_for_bytes(stream, mydevice_share(rx, want));
 	err = mydevicefront_stream_look_prod(stream);
 	if (err || mydevice_used(rx))
 		return err;
+	if (!may_block && !wq_has_sleeper(&stream->readers))
+		return -EAGAIN;		/* nobody is to be woken */
 
 	WRITE_ONCE(stream->mine->prod_event, rx->cons + 1);
 	virt_mb();	/* the wish before a second look; pairs with (N) */
@@ -407,7 +414,7 @@ static int mydevicefront_stream_readable(struct mydevicefront_stream *stream,
 
 /* Is there space? As above, for writing. The caller holds write_lock. */
 static int mydevicefront_stream_writable(struct mydevicefront_stream *stream,
-					 size_t want, bool may_look)
+					 size_t want, bool may_block)
 {
 	struct mydevice_ring *tx = &stream->tx;
 	int err;
@@ -418,13 +425,16 @@ static int mydevicefront_stream_writable(struct mydevicefront_stream *stream,
 		return stream->closed;
 	if (mydevice_free(tx) >= want)
 		return 0;
-	if (may_look && !mydevice_free(tx))
+	if (may_block && !mydevice_free(tx))
 		mydevicefront_look_for_space(stream, mydevice_share(tx, want));
 	err = mydevicefront_stream_look_cons(stream);
 	if (err || mydevice_free(tx))
 		return err;
+	if (!may_block && !wq_has_sleeper(&stream->writers))
+		return -EAGAIN;
 
-	WRITE_ONCE(stream->mine->cons_event, mydevice_space_event(tx));
+	WRITE_ONCE(stream->mine->cons_event,
+		   mydevice_first(tx, stream->sync_index, mydevice_space_event(tx)));
 	virt_mb();	/* the wish before a second look; pairs with (N) */
 	err = mydevicefront_stream_look_cons(stream);
 	if (err || mydevice_free(tx))
@@ -433,8 +443,9 @@ static int mydevicefront_stream_writable(struct mydevicefront_stream *stream,
 }
 
 /*
- * Has the backend consumed all before this index? As above; -EAGAIN if not. A
- * writer that waits for space has asked for an earlier index, which is kept.
+ * Has the backend consumed all before this index? As above; -EAGAIN if not. There
+ * is one wish for all who wait for the backend's consumer, in fsync and for
+ * space: the index that is reached first. Who is woken looks, and asks again.
  */
 static int mydevicefront_stream_synced(struct mydevicefront_stream *stream,
 				       u32 index)
@@ -450,7 +461,9 @@ static int mydevicefront_stream_synced(struct mydevicefront_stream *stream,
 	if (err || mydevice_reached(tx, index))
 		return err;
 
-	WRITE_ONCE(stream->mine->cons_event, mydevice_sync_event(tx, index));
+	stream->sync_index = mydevice_first(tx, stream->sync_index, index);
+	WRITE_ONCE(stream->mine->cons_event,
+		   mydevice_first(tx, mydevice_space_event(tx), stream->sync_index));
 	virt_mb();	/* the wish before a second look; pairs with (N) */
 	err = mydevicefront_stream_look_cons(stream);
 	if (err || mydevice_reached(tx, index))
@@ -618,12 +631,14 @@ static bool mydevicefront_may_block(struct kiocb *iocb)
  * Fetches the user's pages that a copy failed at; most are in memory and need
  * not be looked at before. Copies can fail again and again: a signal ends that.
  */
-static bool mydevicefront_fault_in(struct iov_iter *iter,
-				   size_t (*fault_in)(const struct iov_iter *, size_t))
+static int mydevicefront_fault_in(struct iov_iter *iter,
+				  size_t (*fault_in)(const struct iov_iter *, size_t))
 {
 	size_t len = min_t(size_t, iov_iter_count(iter), MYDEVICE_PIECE_SIZE);
 
-	return fault_in(iter, len) < len && !signal_pending(current);
+	if (fault_in(iter, len) == len)
+		return -EFAULT;
+	return signal_pending(current) ? -ERESTARTSYS : 0;
 }
 
 /*
@@ -643,28 +658,33 @@ static int mydevicefront_sleep(struct mydevicefront_stream *stream,
 	return err;
 }
 
-/* Reads what is there, or waits until something is. */
+/*
+ * Reads what is there, or waits until something is. Who does not wait and gets
+ * less than it wants knows that it has all, and may wait for an edge of epoll's:
+ * for its sake an empty ring is looked at once more, which asks for a notification.
+ */
 static ssize_t mydevicefront_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct mydevicefront_stream *stream = iocb->ki_filp->private_data;
 	bool may_block = mydevicefront_may_block(iocb);
-	size_t wanted = iov_iter_count(to);
+	size_t wanted = iov_iter_count(to), left;
 	int err = 0, seen;
 
-	while (iov_iter_count(to)) {
+	while ((left = iov_iter_count(to))) {
 		err = -ERESTARTSYS;
 		if (mutex_lock_interruptible(&stream->read_lock))
 			break;
 		seen = atomic_read(&stream->reader_wakeups);
 		err = mydevicefront_stream_take(stream, to, may_block);
 		mutex_unlock(&stream->read_lock);
-		if (err == -EFAULT && mydevicefront_fault_in(to, fault_in_iov_iter_writeable))
-			continue;
-		if (err != -EAGAIN || !may_block || iov_iter_count(to) < wanted)
-			break;
-		err = mydevicefront_sleep(stream, &stream->readers,
-					  &stream->reader_wakeups, seen,
-					  &stream->reader_waited);
+		if (err == -EFAULT)
+			err = mydevicefront_fault_in(to, fault_in_iov_iter_writeable);
+		else if (!err && (may_block || iov_iter_count(to) == left))
+			break;	/* this is all, or the end of the stream */
+		else if (err == -EAGAIN && may_block && left == wanted)
+			err = mydevicefront_sleep(stream, &stream->readers,
+						  &stream->reader_wakeups, seen,
+						  &stream->reader_waited);
 		if (err)
 			break;
 	}
@@ -680,21 +700,23 @@ static ssize_t mydevicefront_write_iter(struct kiocb *iocb, struct iov_iter *fro
 	size_t wanted = iov_iter_count(from);
 	int err = 0, seen;
 
-	while (iov_iter_count(from)) {
+	while (!err && iov_iter_count(from)) {
 		err = -ERESTARTSYS;
 		if (mutex_lock_interruptible(&stream->write_lock))
 			break;
 		seen = atomic_read(&stream->writer_wakeups);
 		err = mydevicefront_stream_put(stream, from, may_block);
 		mutex_unlock(&stream->write_lock);
-		if (err == -EFAULT && mydevicefront_fault_in(from, fault_in_iov_iter_readable))
-			continue;
-		if (err == -EAGAIN && may_block)
+		if (err == -EFAULT)
+			err = mydevicefront_fault_in(from, fault_in_iov_iter_readable);
+		else if (err == -EAGAIN && may_block)
 			err = mydevicefront_sleep(stream, &stream->writers,
 						  &stream->writer_wakeups, seen,
 						  &stream->writer_waited);
-		if (err || !iov_iter_count(from) || signal_pending(current))
-			break;	/* a fast peer could keep it here for ever */
+		if (!iov_iter_count(from))
+			break;
+		if (!err && signal_pending(current))
+			err = -ERESTARTSYS;	/* a fast peer could keep it here for ever */
 		cond_resched();
 	}
 	wanted -= iov_iter_count(from);
@@ -717,8 +739,10 @@ static int mydevicefront_fsync(struct file *file, loff_t start, loff_t end,
 		mutex_unlock(&stream->write_lock);
 		if (err != -EAGAIN)
 			return err;
-		err = wait_event_killable(stream->writers,
-					  atomic_read(&stream->writer_wakeups) != seen);
+		/* freezable: else nobody could save this guest meanwhile */
+		err = wait_event_state(stream->writers,
+				       atomic_read(&stream->writer_wakeups) != seen,
+				       (TASK_KILLABLE | TASK_FREEZABLE));
 	} while (!err);
 	return err;
 }
@@ -1063,28 +1087,38 @@ static int mydevicefront_setup_evtchn(struct mydevicefront_info *info)
 }
 
 /*
- * Ends the backend's access to a ring. A page that the backend still has mapped
- * is not reused: it is freed when the backend lets go (XSA-396).
+ * Ends the backend's access to a page. One that the backend still has mapped is
+ * not reused: it is freed when the backend lets go (XSA-396), and that is noted.
  */
-static void mydevicefront_unshare_ring(struct mydevice_ring *ring,
+static void mydevicefront_unshare_page(struct mydevicefront_info *info,
+				       grant_ref_t *ref, void *page)
+{
+	if (*ref == INVALID_GRANT_REF)
+		return;
+	if (gnttab_try_end_foreign_access(*ref)) {
+		put_page(virt_to_page(page));
+	} else {
+		gnttab_end_foreign_access(*ref, virt_to_page(page));
+		info->still_mapped = true;
+	}
+	*ref = INVALID_GRANT_REF;
+}
+
+static void mydevicefront_unshare_ring(struct mydevicefront_info *info,
+				       struct mydevice_ring *ring,
 				       grant_ref_t *refs)
 {
 	unsigned int i;
-	void *page;
 
-	for (i = 0; i < MYDEVICE_MAX_PAGES; i++) {
-		if (refs[i] == INVALID_GRANT_REF)
-			continue;
-		page = ring->piece[i / MYDEVICE_PIECE_PAGES] +
-		       i % MYDEVICE_PIECE_PAGES * MYDEVICE_PAGE_SIZE;
-		gnttab_end_foreign_access(refs[i], virt_to_page(page));
-		refs[i] = INVALID_GRANT_REF;
-	}
+	for (i = 0; i < MYDEVICE_MAX_PAGES; i++)
+		mydevicefront_unshare_page(info, &refs[i],
+					   ring->piece[i / MYDEVICE_PIECE_PAGES] +
+					   i % MYDEVICE_PIECE_PAGES * MYDEVICE_PAGE_SIZE);
 	memset(ring->piece, 0, sizeof(ring->piece));
 }
 
 /* Makes a ring of zeroed pages and grants them to the backend. */
-static int mydevicefront_share_ring(struct xenbus_device *dev,
+static int mydevicefront_share_ring(struct mydevicefront_info *info,
 				    struct mydevice_ring *ring,
 				    grant_ref_t *refs, unsigned int order)
 {
@@ -1094,27 +1128,32 @@ static int mydevicefront_share_ring(struct xenbus_device *dev,
 	ring->pages = 1u << order;
 	for (done = 0; done < ring->pages; done += n) {
 		n = min(ring->pages - done, MYDEVICE_PIECE_PAGES);
-		err = xenbus_setup_ring(dev, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN,
+		err = xenbus_setup_ring(info->dev,
+					GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN,
 					&ring->piece[done / MYDEVICE_PIECE_PAGES],
 					n, refs + done);
 		if (err) {
-			mydevicefront_unshare_ring(ring, refs);
+			mydevicefront_unshare_ring(info, ring, refs);
 			return err;
 		}
 	}
 	return 0;
 }
 
-/* A guest short of memory gets a smaller ring rather than none. */
-static int mydevicefront_share_largest(struct xenbus_device *dev,
+/*
+ * A guest short of memory gets a smaller ring rather than none. (Without grant
+ * references there is none: that XenBus has reported, and closes the device.)
+ */
+static int mydevicefront_share_largest(struct mydevicefront_info *info,
 				       struct mydevice_ring *ring,
 				       grant_ref_t *refs, unsigned int order)
 {
+	struct xenbus_device *dev = info->dev;
 	int err;
 
 	do {
-		err = mydevicefront_share_ring(dev, ring, refs, order);
-	} while (err == -ENOMEM && order--);
+		err = mydevicefront_share_ring(info, ring, refs, order);
+	} while (err == -ENOMEM && dev->state != XenbusStateClosing && order--);
 	if (err)
 		xenbus_dev_fatal(dev, err, "sharing a ring");
 	return err;
@@ -1131,6 +1170,7 @@ static void mydevicefront_begin_at(struct mydevicefront_stream *stream, u32 inde
 	stream->mine->cons = index;
 	stream->theirs->prod = index;
 	stream->theirs->cons = index;
+	stream->sync_index = index;
 	stream->seen_prod = index;
 	stream->seen_cons = index;
 }
@@ -1197,18 +1237,18 @@ static int mydevicefront_setup_stream(struct mydevicefront_info *info)
 	stream->info = info;
 	order = min(xenbus_read_unsigned(dev->otherend, MYDEVICE_NODE_MAX_ORDER, 0),
 		    min_t(unsigned int, READ_ONCE(ring_page_order), MYDEVICE_MAX_ORDER));
-	err = mydevicefront_share_largest(dev, &stream->tx, stream->tx_refs, order);
+	err = mydevicefront_share_largest(info, &stream->tx, stream->tx_refs, order);
 	if (!err)
-		err = mydevicefront_share_largest(dev, &stream->rx, stream->rx_refs,
-						  order);
+		err = mydevicefront_share_largest(info, &stream->rx,
+						  stream->rx_refs, order);
 	if (!err)
 		err = mydevicefront_share_index(stream, dev);
 	return err;
 }
 
 /*
- * No reader or writer touches shared memory after this, or notifies. What the
- * backend has moved until now still counts.
+ * After this no reader or writer touches the index page or writes to a ring, or
+ * notifies. What the backend has moved until now still counts.
  */
 static void mydevicefront_stop_stream(struct mydevicefront_info *info, int err)
 {
@@ -1250,6 +1290,7 @@ static void mydevicefront_keep_unread(struct mydevicefront_stream *stream,
 				 "no memory: %u unread bytes are lost\n",
 				 mydevice_used(rx));
 			rx->cons = rx->prod;
+			stream->broken = true;	/* for the reader to know */
 			break;
 		}
 		memcpy(copy[i], rx->piece[i], piece_size);
@@ -1266,13 +1307,11 @@ static void mydevicefront_teardown_stream(struct mydevicefront_info *info)
 		return;
 	mutex_lock(&stream->read_lock);
 	mydevicefront_keep_unread(stream, copy);
-	mydevicefront_unshare_ring(&stream->tx, stream->tx_refs);
-	mydevicefront_unshare_ring(&stream->rx, stream->rx_refs);
+	mydevicefront_unshare_ring(info, &stream->tx, stream->tx_refs);
+	mydevicefront_unshare_ring(info, &stream->rx, stream->rx_refs);
 	memcpy(stream->rx.piece, copy, sizeof(copy));
 	mutex_unlock(&stream->read_lock);
-	if (stream->index)
-		gnttab_end_foreign_access(stream->index_ref,
-					  virt_to_page(stream->index));
+	mydevicefront_unshare_page(info, &stream->index_ref, stream->index);
 	stream->index = NULL;
 	kref_put(&stream->users, mydevicefront_stream_free);
 	info->stream = NULL;
@@ -1385,8 +1424,23 @@ static void mydevicefront_say_closed(struct mydevicefront_info *info)
 {
 	if (info->dev->state == XenbusStateClosed)
 		return;
-	xenbus_frontend_closed(info->dev);	/* and a guest that shuts down goes on */
+	xenbus_frontend_closed(info->dev);	/* a shutdown may be waiting for it */
 	dev_info_ratelimited(&info->dev->dev, "Closed.\n");
+}
+
+/*
+ * A backend that was restarted has let go of what its predecessor had mapped. One
+ * that has not could make this end share page after page, and free none.
+ */
+static void mydevicefront_check_unmapped(struct mydevicefront_info *info)
+{
+	if (!info->still_mapped)
+		return;
+	dev_err(&info->dev->dev,
+		"the backend offers anew and has old pages mapped: it is not followed\n");
+	atomic_inc(&info->violations);
+	info->still_mapped = false;
+	info->broken = true;
 }
 
 /*
@@ -1415,6 +1469,7 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 		    dev->state == XenbusStateClosing)
 			break;		/* it has not seen our state yet */
 		mydevicefront_disconnect(info);	/* from a backend that was restarted */
+		mydevicefront_check_unmapped(info);
 		if (info->broken) {
 			mydevicefront_say_closed(info);
 			break;
@@ -1481,6 +1536,7 @@ static int mydevicefront_resume(struct xenbus_device *dev)
 	mutex_lock(&info->lock);
 	mydevicefront_disconnect(info);
 	info->broken = false;
+	info->still_mapped = false;	/* by a backend of the past */
 	mutex_unlock(&info->lock);
 	return 0;
 }

@@ -26,9 +26,14 @@ io() {
 begin() {
 	at=$1
 	shift
-	"in_$at" 'rm -f /tmp/begun /tmp/go'
+	"in_$at" 'rm -f /tmp/begun /tmp/again /tmp/go'
 	io "$at" "$@" >"$work/begun" & job=$!
-	"in_$at" 'for try in $(seq 6000); do [ ! -e /tmp/begun ] || exit 0; usleep 10000; done; exit 1'
+	until_there "$at" /tmp/begun
+}
+
+# until_there END FILE
+until_there() {
+	"in_$1" "for try in \$(seq 6000); do [ ! -e $2 ] || exit 0; usleep 10000; done; exit 1"
 }
 
 # finish END: lets them go on; $result is what they returned.
@@ -167,10 +172,12 @@ waits() {
 	io "$peer" open:w write:again >/dev/null
 	finish "$1"
 	is "$result" "poll in,read 5 again" "$1: so does one that polls"
-	begin "$1" open:rn read:5 edge:0 mark:/tmp/begun edge:60000 read:5 edge:300
+	begin "$1" open:rn read:5 edge:0 mark:/tmp/begun edge:60000 read:9 edge:0 mark:/tmp/again edge:60000 read:9 edge:300
 	io "$peer" open:w write:edges >/dev/null
+	until_there "$1" /tmp/again
+	io "$peer" open:w write:more >/dev/null
 	finish "$1"
-	is "$result" "read EAGAIN,edge,edge in,read 5 edges,edge" "$1: so does one that waits for the edge"
+	is "$result" "read EAGAIN,edge,edge in,read 5 edges,edge,edge in,read 4 more,edge" "$1: so does one that waits for the edge, twice"
 	begin "$1" open:w mark:/tmp/begun fill:1000000
 	ok "$1: a writer waits" blocked "$1"
 	is "$("in_$peer" "head -c 1000000 $(node "$peer") | wc -c")" 1000000 "the other end reads more than a ring"
@@ -197,6 +204,46 @@ signals() {
 	finish "$1"
 	is "$result" "" "$1: but one that is deadly"
 	is "$("in_$peer" "head -c 262144 $(node "$peer") | wc -c")" 262144 "the other end reads what was written"
+}
+
+# Two wait for the other end to read: one in fsync, and then one for space.
+two_waiters() {
+	peer=$(other "$1")
+	"in_$1" "rm -f /tmp/synced; exec 3>$(node "$1")
+		(timeout 120 /tmp/io - use:3 fill:100 fsync mark:/tmp/synced; timeout 120 /tmp/io - use:3 fsync) & sleep 1
+		timeout 120 /tmp/io - use:3 fill:1000000; wait" >"$work/two" & job=$!
+	ok "$1: fsync waits" blocked "$1"
+	"in_$1" 'sleep 2'
+	is "$("in_$peer" "head -c 1000 $(node "$peer") | wc -c")" 1000 "the other end reads a little"
+	ok "$1: fsync returns, while a writer waits" until_there "$1" /tmp/synced
+	is "$("in_$peer" "head -c 999100 $(node "$peer") | wc -c")" 999100 "the other end reads the rest"
+	wait $job
+	is "$(sort "$work/two" | paste -sd ,)" "fsync 0,fsync 0,write 100,write 1000000" "$1: and then all return"
+}
+
+# A guest is saved while somebody sleeps in fsync, where most signals do not reach.
+frozen() {
+	begin domU open:w write:abc mark:/tmp/begun fsync
+	ok "domU: fsync waits" blocked domU
+	ok "the guest can be saved meanwhile" in_dom0 'xl save -c domU1 /tmp/save 2>&1; status=$?; rm -f /tmp/save; exit $status'
+	is "$(io dom0 open:r read:9)" "read 3 abc" "dom0 reads"
+	finish domU
+	is "$result" "write 3,fsync 0" "and then fsync returns"
+}
+
+# A backend that comes back with the old pages mapped could take page after page.
+keeps_mapped() {
+	mark_logs mapped
+	in_dom0 "(/tmp/lie $guest \$(xenstore-read /local/domain/$guest/device/mydevice/0/ring-ref) frontend prod 0 300 &) >/dev/null 2>&1"
+	unbind dom0
+	until_state '6 6' >/dev/null
+	bind_alone dom0
+	sleep 1
+	is "$(state_of)" "6 2" "a backend that keeps pages mapped is not followed"
+	is "$(stat_of domU violations)" 1 "it is counted"
+	in_dom0 'killall lie'
+	unbind domU
+	ok "bound anew, both ends are Connected" bind domU
 }
 
 # Whatever sleeps when the connection ends is woken.
@@ -295,7 +342,7 @@ streams() {
 
 everything() {
 	for end in domU dom0; do
-		for part in connected closed gone partial vectors waits signals woken old_files; do
+		for part in connected closed gone partial vectors waits signals two_waiters woken old_files; do
 			$part "$end"
 			[ "$tests_failed" -eq 0 ] || return 1
 		done
@@ -307,7 +354,9 @@ everything() {
 			[ "$tests_failed" -eq 0 ] || return 1
 		done
 	done
+	keeps_mapped
 	statistics
+	frozen
 	streams
 }
 

@@ -10,6 +10,7 @@
  *	read:N		prints the number and, after a blank, the bytes if N <= 64
  *	write:TEXT	writes the text
  *	fill:N		writes N bytes of zeros with one call
+ *	use:FD		the file is one that the shell has opened
  *	readv:N		reads N bytes into two buffers
  *	writev:TEXT	writes the text from as many buffers as it has letters
  *	splice:TEXT	writes the text by way of a pipe
@@ -269,6 +270,8 @@ static long one_call(const char *what, const char *arg)
 {
 	if (!strcmp(what, "open"))
 		return open_device(arg);
+	if (!strcmp(what, "use"))
+		return fd = atoi(arg);
 	if (!strcmp(what, "close"))
 		return close(fd);
 	if (!strcmp(what, "poll"))

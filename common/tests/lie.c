@@ -2,10 +2,11 @@
 /*
  * lie - write over an index in a connection's index page, from dom0.
  *
- *	lie DOMID RING-REF frontend|backend prod|cons DISTANCE
+ *	lie DOMID RING-REF frontend|backend prod|cons DISTANCE [SECONDS]
  *
  * What it says in the name of one end is DISTANCE further than the truth. Whoever
- * believes it is the other end; that it does not is what the tests look at.
+ * believes it is the other end; that it does not is what the tests look at. The page
+ * stays mapped for some SECONDS, as one of a backend that does not let go.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* What the kernel's header takes for granted. */
 typedef unsigned int grant_ref_t;
@@ -41,8 +43,8 @@ int main(int argc, char **argv)
 	struct mydevice_end *end;
 	volatile __u32 *claim;
 
-	if (argc != 6) {
-		fprintf(stderr, "usage: lie DOMID RING-REF frontend|backend prod|cons DISTANCE\n");
+	if (argc < 6 || argc > 7) {
+		fprintf(stderr, "usage: lie DOMID RING-REF frontend|backend prod|cons DISTANCE [SECONDS]\n");
 		return 64;
 	}
 	index = map_page(strtoul(argv[1], NULL, 10), strtoul(argv[2], NULL, 10));
@@ -53,5 +55,7 @@ int main(int argc, char **argv)
 	end = strcmp(argv[3], "backend") ? &index->frontend : &index->backend;
 	claim = strcmp(argv[4], "cons") ? &end->prod : &end->cons;
 	*claim += strtol(argv[5], NULL, 10);
+	if (argc > 6)
+		sleep(strtoul(argv[6], NULL, 10));
 	return 0;
 }

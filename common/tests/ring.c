@@ -104,16 +104,20 @@ static void wishes(__u32 base)
 static void events(__u32 order, __u32 base, __u32 used)
 {
 	struct mydevice_ring ring = ring_at(order, base, used);
-	__u32 index, event;
+	__u32 maybe, index, event;
 
 	if (used == mydevice_size(&ring))
 		MUST(mydevice_passed(mydevice_space_event(&ring), ring.cons, ring.prod));
 	MUST(mydevice_reached(&ring, ring.cons));
 	MUST(mydevice_reached(&ring, ring.prod) == !used);
 	for (index = 1; index <= used; index += step(index, mydevice_size(&ring))) {
-		event = mydevice_sync_event(&ring, ring.cons + index);
-		MUST(mydevice_passed(event, ring.cons, ring.cons + index));
-		MUST(event == ring.cons + index || event == mydevice_space_event(&ring));
+		for (maybe = 0; maybe <= used; maybe += step(maybe, mydevice_size(&ring))) {
+			event = mydevice_first(&ring, ring.cons + maybe, ring.cons + index);
+			MUST(event == ring.cons + (maybe && maybe < index ? maybe : index));
+			MUST(mydevice_passed(event, ring.cons, ring.cons + index));
+		}
+		event = mydevice_first(&ring, ring.cons - index, ring.cons + index);
+		MUST(event == ring.cons + index);
 	}
 }
 
