@@ -6,6 +6,9 @@
 domus=3
 . "$(dirname "$0")/endings.sh"
 
+# To the earlier stages it is the same, with less that could go wrong.
+stages=$(long 03-shared-memory "$stages")
+
 refused() { "$1" "! $2 2>&1" >/dev/null; }
 
 # Each end may write what is its own, and nothing of the other's.
@@ -29,12 +32,13 @@ connection() {
 # the device go with the device, and that it sees.
 destroyed() {
 	ok "the driver domain is kept as it is without a device" keep_fresh domU2 || return
+	backend=$(domid domU2)
 	ok "activated, bytes flow" activated || return
-	ok "users at both ends" start_users || return
+	with_nodes "users at both ends" start_users || return
 	ok "the driver domain is destroyed" in_dom0 'xl destroy domU2' || return
 	ok "deactivate.sh removes what is left" at_dom0 deactivate || return
 	ok "the frontend's device is gone" at_front until_no_device || return
-	ok "its users see what was unread, and the end" users_saw front eof EPIPE || return
+	with_nodes "its users see what was unread, and the end" users_saw front eof EPIPE || return
 	end_users front
 	ok "no zombie is left" is_gone domU2 || return
 	ok "the driver domain comes back" comes_back || return
