@@ -17,6 +17,8 @@ long() {
 	if [ "${CHECK-}" = long ]; then echo "$2"; else echo "$1"; fi
 }
 
+LAB_TIMEOUT=$(long 300 7200)
+
 in_domain() { "$lab" run "$1" "$2" </dev/null; }
 
 # inside DOMAIN END LINE: with the functions of inside.sh.
