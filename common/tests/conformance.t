@@ -214,7 +214,7 @@ two_waiters() {
 		timeout 120 /tmp/io - use:3 fill:1000000; wait" >"$work/two" & job=$!
 	ok "$1: fsync waits" blocked "$1"
 	"in_$1" 'sleep 2'
-	is "$("in_$peer" "head -c 1000 $(node "$peer") | wc -c")" 1000 "the other end reads a little"
+	is "$(io "$peer" open:r read:1000)" "read 1000" "the other end reads a little"
 	ok "$1: fsync returns, while a writer waits" until_there "$1" /tmp/synced
 	is "$("in_$peer" "head -c 999100 $(node "$peer") | wc -c")" 999100 "the other end reads the rest"
 	wait $job
@@ -234,7 +234,8 @@ frozen() {
 # A backend that comes back with the old pages mapped could take page after page.
 keeps_mapped() {
 	mark_logs mapped
-	in_dom0 "(/tmp/lie $guest \$(xenstore-read /local/domain/$guest/device/mydevice/0/ring-ref) frontend prod 0 300 &) >/dev/null 2>&1"
+	in_dom0 "(/tmp/lie $guest \$(xenstore-read /local/domain/$guest/device/mydevice/0/ring-ref) frontend prod 0 300 &) >/dev/null 2>&1
+		sleep 1; pidof lie >/dev/null" || fail "holding the index page"
 	unbind dom0
 	until_state '6 6' >/dev/null
 	bind_alone dom0
