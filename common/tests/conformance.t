@@ -373,6 +373,10 @@ for end in dom0 domU; do "$lab" put $end "$work/io" "$work/bytes" /tmp; done
 "$lab" put dom0 "$work/lie" /tmp
 everything
 unhurt
+for end in dom0 domU; do
+	is "$("in_$end" "dmesg | grep -E 'BUG|WARN|Oops|Call Trace|rcu.*stall|blocked for more|general protection'")" "" \
+		"no warning in the log of $end"
+done
 ok "make unload, nothing by force" unloads_without_force
 nothing_left
 ok "grants and event channels are back where they began" ledger_is_back "$start"
