@@ -198,7 +198,7 @@
 
 /* The largest ring: 2^8 pages, 1 MiB. */
 #define MYDEVICE_MAX_ORDER	8
-#define MYDEVICE_MAX_PAGES	(1u << MYDEVICE_MAX_ORDER)
+#define MYDEVICE_MAX_PAGES	256u
 
 /**
  * struct mydevice_end - the half of the index page that one end writes
