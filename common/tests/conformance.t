@@ -326,7 +326,7 @@ parameters() {
 }
 
 streams() {
-	mib=32 seed=$(date +%s)
+	mib=128 seed=$(date +%s)
 	[ "${CHECK-}" != long ] || { mib=1024 LAB_TIMEOUT=7200; }
 	ok "$mib MiB each way, in every manner (seed $seed)" stream $((mib << 20)) "$seed"
 	for order in 0 3 8; do
