@@ -221,16 +221,6 @@ two_waiters() {
 	is "$(sort "$work/two" | paste -sd ,)" "fsync 0,fsync 0,write 100,write 1000000" "$1: and then all return"
 }
 
-# A guest is saved while somebody sleeps in fsync, where most signals do not reach.
-frozen() {
-	begin domU open:w write:abc mark:/tmp/begun fsync
-	ok "domU: fsync waits" blocked domU
-	ok "the guest can be saved meanwhile" in_dom0 'xl save -c domU1 /tmp/save 2>&1; status=$?; rm -f /tmp/save; exit $status'
-	is "$(io dom0 open:r read:9)" "read 3 abc" "dom0 reads"
-	finish domU
-	is "$result" "write 3,fsync 0" "and then fsync returns"
-}
-
 # A backend that comes back with the old pages mapped could take page after page.
 keeps_mapped() {
 	mark_logs mapped
@@ -357,7 +347,6 @@ everything() {
 	done
 	keeps_mapped
 	statistics
-	frozen
 	streams
 }
 
