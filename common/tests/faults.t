@@ -168,6 +168,7 @@ for stage in ${stages:-$all}; do
 	walk front domU
 	walk back dom0
 	ok "$stage: make unload" target unload
+	in_dom0 "xenstore-rm /local/domain/0/error/backend/mydevice; xenstore-rm /local/domain/$guest/error/device/mydevice"
 	ok "$stage: no warning in dom0's kernel log" no_warning dom0
 	ok "$stage: no warning in the domU's kernel log" no_warning domU
 done
