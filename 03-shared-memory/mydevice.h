@@ -125,6 +125,12 @@
  * begins its own half anew. From then on each end writes its own half only, the
  * producer of a ring its bytes, and nobody the rest.
  *
+ * Life. An end may be a process, and die without a word in XenStore. So each end
+ * writes 1 to alive in its half with the rest, and an end that is a process has
+ * its kernel write 0 there and notify when its memory goes (the unmap
+ * notifications of gntdev and gntalloc). Who finds 0 there when it is notified, while
+ * Connected, takes the connection for closed, and says so.
+ *
  * Claims. What an end reads in the page is a claim: it reads once, checks
  * against the last claim that it accepted, and uses what it checked (XSA-39,
  * XSA-155). A producer may move forward into free space, a consumer up to what
@@ -206,6 +212,7 @@
  * @cons: index of the next byte it will take from its incoming ring
  * @prod_event: as a consumer: notify me when your @prod reaches this
  * @cons_event: as a producer: notify me when your @cons reaches this
+ * @alive: 1; 0 when this end is no more
  * @reserved: zero; makes the half a cache line, so that the two ends do not
  *	write to the same one
  */
@@ -214,7 +221,8 @@ struct mydevice_end {
 	__u32 cons;
 	__u32 prod_event;
 	__u32 cons_event;
-	__u32 reserved[12];
+	__u32 alive;
+	__u32 reserved[11];
 };
 
 /**

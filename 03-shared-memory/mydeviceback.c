@@ -29,6 +29,7 @@
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <xen/events.h>
 #include <xen/xen.h>
 #include <xen/xenbus.h>
@@ -160,6 +161,7 @@ struct mydeviceback_node {
  * @generation: how many connections there have been, with the present one
  * @violations: how often the frontend broke the protocol
  * @rings: a file in debugfs: the indices of both rings
+ * @death: what is to be done when the frontend was a process, and died
  */
 struct mydeviceback_info {
 	struct xenbus_device *dev;
@@ -176,6 +178,7 @@ struct mydeviceback_info {
 	unsigned int generation;
 	atomic_t violations;
 	struct dentry *rings;
+	struct work_struct death;
 };
 
 /* Notifies the frontend. The caller knows that the irq is bound. */
@@ -251,6 +254,8 @@ static irqreturn_t mydeviceback_interrupt(int irq, void *dev_id)
 	mydeviceback_answer(info);
 	if (READ_ONCE(info->stream->broken))
 		return IRQ_HANDLED;	/* and no EOI: a liar is not heard again */
+	if (!READ_ONCE(info->stream->theirs->alive))
+		schedule_work(&info->death);
 	if (!mydeviceback_stream_event(info->stream) && !READ_ONCE(info->answer))
 		eoi = XEN_EOI_FLAG_SPURIOUS;
 	xen_irq_lateeoi(irq, eoi);
@@ -1000,6 +1005,8 @@ static int mydeviceback_offer(struct mydeviceback_info *info)
 	return 0;
 }
 
+static void mydeviceback_bury(struct work_struct *work);
+
 /*
  * The XenStore nodes of a device of ours appeared, or the driver was bound to
  * it again through sysfs.
@@ -1017,6 +1024,7 @@ static int mydeviceback_probe(struct xenbus_device *dev,
 		return -ENOMEM;
 	info->dev = dev;
 	mutex_init(&info->lock);
+	INIT_WORK(&info->death, mydeviceback_bury);
 	err = mydeviceback_add_node(info);
 	if (err)
 		goto fail;
@@ -1152,6 +1160,7 @@ static void mydeviceback_begin(struct mydeviceback_stream *stream)
 	memset(stream->mine, 0, sizeof(*stream->mine));
 	stream->mine->prod = cons;
 	stream->mine->cons = prod;
+	stream->mine->alive = 1;
 }
 
 static int mydeviceback_map_index(struct mydeviceback_stream *stream)
@@ -1386,6 +1395,24 @@ static void mydeviceback_close(struct mydeviceback_info *info,
 }
 
 /*
+ * The frontend is a process that died: the interrupt has found so in the index
+ * page. Another connection may have come since, so it is looked at again.
+ */
+static void mydeviceback_bury(struct work_struct *work)
+{
+	struct mydeviceback_info *info =
+		container_of(work, struct mydeviceback_info, death);
+
+	mutex_lock(&info->lock);
+	if (info->stream && info->dev->state == XenbusStateConnected &&
+	    !READ_ONCE(info->stream->theirs->alive)) {
+		dev_info_ratelimited(&info->dev->dev, "The frontend died.\n");
+		mydeviceback_close(info, XenbusStateClosed);
+	}
+	mutex_unlock(&info->lock);
+}
+
+/*
  * The frontend changed its state. Like every XenBus callback this runs in the
  * one thread that all devices of this domain share, so it may sleep, but does
  * not wait for the other end. The frontend is not trusted: it may say anything
@@ -1455,8 +1482,11 @@ static void mydeviceback_remove(struct xenbus_device *dev)
 	struct mydeviceback_info *info = dev_get_drvdata(&dev->dev);
 
 	debugfs_remove(info->rings);
+	mutex_lock(&info->lock);
 	mydeviceback_stop_stream(info, -ENODEV);
 	mydeviceback_disconnect(info);
+	mutex_unlock(&info->lock);
+	cancel_work_sync(&info->death);	/* no interrupt asks for it any more */
 	mydeviceback_del_node(info);
 	kfree(info);
 	dev_info(&dev->dev, "Goodbye.\n");

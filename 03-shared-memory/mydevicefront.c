@@ -31,6 +31,7 @@
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <xen/events.h>
 #include <xen/interface/event_channel.h>
 #include <xen/grant_table.h>
@@ -179,6 +180,7 @@ struct mydevicefront_node {
  * @generation: how many connections there have been, with the present one
  * @violations: how often the backend broke the protocol
  * @rings: a file in debugfs: the indices of both rings
+ * @death: what is to be done when the backend was a process, and died
  */
 struct mydevicefront_info {
 	struct xenbus_device *dev;
@@ -197,6 +199,7 @@ struct mydevicefront_info {
 	unsigned int generation;
 	atomic_t violations;
 	struct dentry *rings;
+	struct work_struct death;
 };
 
 /* Notifies the backend. The caller knows that the irq is bound. */
@@ -268,6 +271,8 @@ static irqreturn_t mydevicefront_interrupt(int irq, void *dev_id)
 	mydevicefront_take_time(info);
 	if (READ_ONCE(info->stream->broken))
 		return IRQ_HANDLED;	/* and no EOI: a liar is not heard again */
+	if (!READ_ONCE(info->stream->theirs->alive))
+		schedule_work(&info->death);
 	if (!mydevicefront_stream_event(info->stream) && !rung)
 		eoi = XEN_EOI_FLAG_SPURIOUS;
 	xen_irq_lateeoi(irq, eoi);
@@ -981,6 +986,8 @@ static struct attribute *mydevicefront_attrs[] = {
 };
 ATTRIBUTE_GROUPS(mydevicefront);
 
+static void mydevicefront_bury(struct work_struct *work);
+
 /*
  * The XenStore nodes of a device of ours appeared, or the driver was bound to
  * it again through sysfs. There is nothing to do yet but to say that this end
@@ -1004,6 +1011,7 @@ static int mydevicefront_probe(struct xenbus_device *dev,
 		kfree(info);
 		return err;
 	}
+	INIT_WORK(&info->death, mydevicefront_bury);
 	info->rings = debugfs_create_file(dev_name(&dev->dev), 0400,
 					  mydevicefront_debugfs, info,
 					  &mydevicefront_rings_fops);
@@ -1168,6 +1176,7 @@ static void mydevicefront_begin_at(struct mydevicefront_stream *stream, u32 inde
 	stream->rx.cons = index;
 	stream->mine->prod = index;
 	stream->mine->cons = index;
+	stream->mine->alive = 1;
 	stream->theirs->prod = index;
 	stream->theirs->cons = index;
 	stream->sync_index = index;
@@ -1444,6 +1453,25 @@ static void mydevicefront_check_unmapped(struct mydevicefront_info *info)
 }
 
 /*
+ * The backend is a process that died: the interrupt has found so in the index
+ * page. Another connection may have come since, so it is looked at again.
+ */
+static void mydevicefront_bury(struct work_struct *work)
+{
+	struct mydevicefront_info *info =
+		container_of(work, struct mydevicefront_info, death);
+
+	mutex_lock(&info->lock);
+	if (info->stream && info->dev->state == XenbusStateConnected &&
+	    !READ_ONCE(info->stream->theirs->alive)) {
+		dev_info_ratelimited(&info->dev->dev, "The backend died.\n");
+		mydevicefront_stop(info);
+		mydevicefront_say_closed(info);
+	}
+	mutex_unlock(&info->lock);
+}
+
+/*
  * The backend changed its state. Like every XenBus callback this runs in the
  * one thread that all devices of this domain share, so it may sleep, but does
  * not wait for the other end. The backend is not trusted: it may say anything
@@ -1550,8 +1578,11 @@ static void mydevicefront_remove(struct xenbus_device *dev)
 	struct mydevicefront_info *info = dev_get_drvdata(&dev->dev);
 
 	debugfs_remove(info->rings);
+	mutex_lock(&info->lock);
 	mydevicefront_stop_stream(info, -ENODEV);
 	mydevicefront_stop(info);
+	mutex_unlock(&info->lock);
+	cancel_work_sync(&info->death);	/* no interrupt asks for it any more */
 	mydevicefront_part(info);
 	mydevicefront_disconnect(info);
 	mydevicefront_del_node(info);

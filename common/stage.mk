@@ -12,7 +12,15 @@ WHERE ?= $(if $(shell grep -s control_d /proc/xen/capabilities),host,lab)
 ifeq ($(filter lab host,$(WHERE)),)
 $(error WHERE is lab or host, not '$(WHERE)')
 endif
-export DOMU WHERE
+
+# What drives each end: the module, or the process mydevicepeer.
+FRONT ?= kernel
+BACK ?= kernel
+ifneq ($(filter-out kernel user,$(FRONT) $(BACK)),)
+$(error FRONT and BACK are kernel or user, not '$(filter-out kernel user,$(FRONT) $(BACK))')
+endif
+user := $(findstring user,$(FRONT) $(BACK))
+export DOMU WHERE FRONT BACK
 
 # The lab's kernel is the one that linux-headers-amd64 stands for.
 ifeq ($(WHERE),lab)
@@ -23,14 +31,17 @@ packages:
 # All that load needs, asked for at once.
 built: all-packages
 all-packages:
-	@$(common)/need build lab
+	@$(common)/need build lab $(user)
+mydevicepeer: user-packages
+user-packages:
+	@$(common)/need user
 endif
 
 load: built
 	@$(common)/stage load $(stage)
 
 # On a Xen host modules that were built elsewhere will do.
-built:
+built: $(if $(user),mydevicepeer)
 	@if [ '$(WHERE)' = lab ] || [ -d '$(KDIR)' ]; then \
 		$(MAKE) --no-print-directory modules; \
 	else \
@@ -49,6 +60,7 @@ diff:
 help:
 	@echo 'make           build mydevicefront.ko and mydeviceback.ko'
 	@echo 'make load      load them and make the device appear; prepares what is missing'
+	@echo '               FRONT=user, BACK=user: mydevicepeer instead of that module'
 	@echo 'make try       use the device, and show the commands that do it'
 	@echo 'make status    what is loaded, and the state of each end'
 	@echo 'make log       what the modules said in each domain'
@@ -61,4 +73,4 @@ help:
 	@echo 'WHERE=host     on this machine (the default in a dom0): in dom0 the backend,'
 	@echo '               make load DOMU=name-or-domid; in a domU the frontend'
 
-.PHONY: load built packages all-packages unload status log try check diff help
+.PHONY: load built packages all-packages user-packages unload status log try check diff help

@@ -97,7 +97,7 @@ for stage in $stages; do
 	ok "$stage: checkpatch --strict has nothing to say" in_kernel_style "$stage"
 	ok "$stage: kernel-doc has nothing to say" documented "$stage"
 	is "$(cd "$stage" && git ls-files . | sort | paste -sd ' ')" \
-		"Kbuild Makefile activate.sh deactivate.sh mydevice.h mydeviceback.c mydevicefront.c" \
+		"Kbuild Makefile activate.sh deactivate.sh mydevice.h mydeviceback.c mydevicefront.c mydevicepeer.c" \
 		"$stage: the files that every stage has"
 	for file in $(cd "$stage" && git ls-files .); do
 		[ -n "$previous" ] || continue

@@ -1,0 +1,876 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Either end of mydevice in user space: a process with Xen's libraries does what
+ * the modules do in the kernel. It is read from main downwards: each function
+ * stands below those that call it.
+ *
+ * What a module gets from XenBus is done here by hand: finding the device,
+ * watching the other end's state, writing the own one. mydevice.h is what the two
+ * ends agree on; this end cannot tell, and need not, what its other end is.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+#include <xenstore.h>
+
+#include <xen/io/xenbus.h>
+
+#include "mydevice.h"
+
+/* How long a frontend that leaves waits for the backend to let go, in s. */
+#define PATIENCE	5
+
+/**
+ * struct peer - one end of one device
+ * @frontend: which end it is
+ * @keep: stay when the other end closes, and wait for its next connection
+ * @verbose: say each state that the other end is seen in
+ * @device: the device's number
+ * @dir: this end's directory, relative to this domain's
+ * @otherend: the other end's directory
+ * @otherend_id: the domain that it is in
+ * @xs: the connection to XenStore
+ * @signals: a file to read SIGINT and its kind from
+ * @state: this end's state
+ * @version: the protocol version of this connection, 0 when there is none
+ * @over: a connection of this end has come to its end
+ * @gone: the device's nodes are gone
+ * @done: it is time to leave
+ * @status: what the process exits with, one of sysexits.h
+ */
+struct peer {
+	bool frontend;
+	bool keep;
+	bool verbose;
+	unsigned int device;
+	char dir[64];
+	char *otherend;
+	unsigned int otherend_id;
+	struct xs_handle *xs;
+	int signals;
+	enum xenbus_state state;
+	unsigned int version;
+	bool over;
+	bool gone;
+	bool done;
+	int status;
+};
+
+/* The functions, each below those that call it. */
+static void peer_parse(struct peer *peer, int argc, char **argv);
+static void parse_option(struct peer *peer, int option);
+static unsigned int parse_value(const char *option, const char *text,
+				unsigned int max);
+static void peer_find(struct peer *peer);
+static bool peer_may_write(struct peer *peer);
+static void peer_claim(struct peer *peer);
+static void peer_begin(struct peer *peer);
+static void need_file(const char *path, const char *remedy);
+static int open_signals(void);
+static void peer_wait(struct peer *peer);
+static void peer_signalled(struct peer *peer);
+static void peer_look_around(struct peer *peer);
+static void front_otherend_changed(struct peer *peer, enum xenbus_state state);
+static bool front_connect(struct peer *peer);
+static bool front_negotiate(struct peer *peer);
+static unsigned int pick_version(char *versions);
+static bool front_write_nodes(struct peer *peer, xs_transaction_t xbt);
+static void back_otherend_changed(struct peer *peer, enum xenbus_state state);
+static bool back_offer(struct peer *peer);
+static bool back_write_nodes(struct peer *peer, xs_transaction_t xbt);
+static bool back_connect(struct peer *peer);
+static bool back_negotiate(struct peer *peer);
+static void peer_go_live(struct peer *peer);
+static void peer_close(struct peer *peer, enum xenbus_state state);
+static bool back_is_online(struct peer *peer);
+static bool peer_finished(struct peer *peer);
+static bool peer_stays(const struct peer *peer);
+static void peer_leave(struct peer *peer);
+static void peer_disconnect(struct peer *peer);
+static void peer_stop(struct peer *peer);
+static void front_await_release(struct peer *peer);
+static void peer_withdraw(struct peer *peer);
+
+/* What they all use, at the end of the file. */
+static bool peer_read_number(struct peer *peer, const char *node, unsigned int *value);
+static enum xenbus_state peer_otherend_state(struct peer *peer);
+static char *peer_read(struct peer *peer, const char *dir, const char *node);
+static void peer_fatal(struct peer *peer, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+static void peer_switch_state(struct peer *peer, enum xenbus_state state);
+static bool peer_write_state(struct peer *peer, xs_transaction_t xbt);
+static bool peer_transaction(struct peer *peer,
+			     bool (*write)(struct peer *, xs_transaction_t));
+static bool peer_printf(struct peer *peer, xs_transaction_t xbt, const char *node,
+			const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+static const char *state_name(enum xenbus_state state);
+static const char *otherend_name(const struct peer *peer);
+static void say(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+static void die(int status, const char *format, ...)
+	__attribute__((noreturn, format(printf, 2, 3)));
+static void vsay(const char *format, va_list args)
+	__attribute__((format(printf, 1, 0)));
+static bool parse_number(const char *text, unsigned int *number);
+
+int main(int argc, char **argv)
+{
+	struct peer peer = { .state = XenbusStateUnknown };
+
+	peer_parse(&peer, argc, argv);
+	peer_find(&peer);
+	peer_claim(&peer);
+	peer_begin(&peer);
+	while (!peer.done)
+		peer_wait(&peer);
+	peer_leave(&peer);
+	return peer.status;
+}
+
+static const char usage[] =
+	"usage: mydevicepeer --frontend [OPTION]...\n"
+	"       mydevicepeer --backend [OPTION]... DOMID\n"
+	"Plays either end of a mydevice; a backend names the domain of its frontend.\n"
+	"  --device N           the device's number (default: 0)\n"
+	"  --keep               stay when the other end closes, for its next connection\n"
+	"  --verbose            say each state that the other end goes to\n"
+	"SIGINT, SIGTERM and SIGHUP close the connection properly.\n";
+
+static const struct option options[] = {
+	{ "frontend", no_argument, NULL, 'f' },
+	{ "backend", no_argument, NULL, 'b' },
+	{ "device", required_argument, NULL, 'd' },
+	{ "keep", no_argument, NULL, 'k' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 }
+};
+
+/*
+ * What is this end to be? Ends the process if that is not clear. The directory is
+ * relative: XenStore takes it for one below /local/domain/DOMID of this domain.
+ */
+static void peer_parse(struct peer *peer, int argc, char **argv)
+{
+	bool backend = false;
+	unsigned int domid;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		backend |= option == 'b';
+		parse_option(peer, option);
+	}
+	if (peer->frontend == backend)
+		die(EX_USAGE, "which end is it to be? --frontend or --backend (--help says more)");
+	if (argc - optind != backend)
+		die(EX_USAGE, backend ? "one DOMID: that of the frontend (xl list shows it)" :
+		    "a frontend takes no DOMID: it is in this domain");
+	if (backend && !parse_number(argv[optind], &domid))
+		die(EX_USAGE, "a DOMID is a number (xl list shows it), not '%s'", argv[optind]);
+	if (backend)
+		snprintf(peer->dir, sizeof(peer->dir), "backend/mydevice/%u/%u", domid,
+			 peer->device);
+	else
+		snprintf(peer->dir, sizeof(peer->dir), "device/mydevice/%u", peer->device);
+}
+
+static void parse_option(struct peer *peer, int option)
+{
+	switch (option) {
+	case 'f':
+		peer->frontend = true;
+		break;
+	case 'd':
+		peer->device = parse_value("--device", optarg, INT_MAX);
+		break;
+	case 'k':
+		peer->keep = true;
+		break;
+	case 'v':
+		peer->verbose = true;
+		break;
+	case 'h':
+		fputs(usage, stdout);
+		exit(EX_OK);
+	case '?':
+		fputs(usage, stderr);
+		exit(EX_USAGE);
+	}
+}
+
+/* The value of an option that is a number. */
+static unsigned int parse_value(const char *option, const char *text,
+				unsigned int max)
+{
+	unsigned int number;
+
+	if (!parse_number(text, &number) || number > max)
+		die(EX_USAGE, "%s is a number from 0 to %u, not '%s'", option, max, text);
+	return number;
+}
+
+/* Finds the device, and where its other end is, or ends the process. */
+static void peer_find(struct peer *peer)
+{
+	char *id;
+
+	need_file("/dev/xen/xenbus", "is this a domain of Xen?");
+	peer->xs = xs_open(0);
+	if (!peer->xs)
+		die(EX_UNAVAILABLE, "XenStore cannot be opened: %s", strerror(errno));
+
+	peer->otherend = peer_read(peer, peer->dir, peer->frontend ? "backend" : "frontend");
+	if (!peer->otherend && errno == EACCES)
+		die(EX_NOPERM, "XenStore refuses to show %s", peer->dir);
+	if (!peer->otherend)
+		die(EX_UNAVAILABLE,
+		    "there is no %s in this domain; activate.sh, in dom0, makes a device",
+		    peer->dir);
+	id = peer_read(peer, peer->dir, peer->frontend ? "backend-id" : "frontend-id");
+	if (!id || !parse_number(id, &peer->otherend_id))
+		die(EX_DATAERR, "%s/%s is no number: '%s'", peer->dir,
+		    peer->frontend ? "backend-id" : "frontend-id", id ? id : "");
+	free(id);
+	if (!peer_may_write(peer))
+		die(EX_NOPERM, "XenStore refuses this domain to write in %s: %s", peer->dir,
+		    strerror(errno));
+}
+
+/* May this end write its state? Tried in a transaction that is given up. */
+static bool peer_may_write(struct peer *peer)
+{
+	xs_transaction_t xbt = xs_transaction_start(peer->xs);
+	bool may = xbt != XBT_NULL && peer_printf(peer, xbt, "state", "%d", peer->state);
+	int err = errno;
+
+	if (xbt != XBT_NULL)
+		xs_transaction_end(peer->xs, xbt, true);
+	errno = err;
+	return may;
+}
+
+/*
+ * One driver for each end: neither a module nor another process may have it. A
+ * name in the abstract namespace of sockets goes when its process does.
+ */
+static void peer_claim(struct peer *peer)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	const char *bus = peer->frontend ? "xen" : "xen-backend";
+	char driver[PATH_MAX];
+	int lock = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	if (peer->frontend)
+		snprintf(driver, sizeof(driver), "/sys/bus/%s/devices/mydevice-%u/driver",
+			 bus, peer->device);
+	else
+		snprintf(driver, sizeof(driver), "/sys/bus/%s/devices/mydevice-%u-%u/driver",
+			 bus, peer->otherend_id, peer->device);
+	if (!access(driver, F_OK))
+		die(EX_UNAVAILABLE, "a module drives %s; rmmod mydevice%s first", peer->dir,
+		    peer->frontend ? "front" : "back");
+	snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "mydevicepeer %s", peer->dir);
+	if (lock < 0 || bind(lock, (struct sockaddr *)&name, sizeof(name)))
+		die(EX_UNAVAILABLE, "another mydevicepeer drives %s", peer->dir);
+}
+
+/*
+ * Opens what this end needs, and with its first state says that it is new: a
+ * frontend waits for an offer, a backend makes one. A watch fires once when it is
+ * set, so the other end's state is looked at whatever it is by then.
+ */
+static void peer_begin(struct peer *peer)
+{
+	char path[PATH_MAX];
+
+	peer->signals = open_signals();
+	snprintf(path, sizeof(path), "%s/state", peer->otherend);
+	if (peer->signals < 0 || !xs_watch(peer->xs, peer->dir, "own") ||
+	    !xs_watch(peer->xs, path, "otherend"))
+		die(EX_OSERR, "%s cannot be watched: %s", path, strerror(errno));
+
+	say("Hello World! This is the %s of device %u; its %s is in domain %u, and %s.",
+	    peer->frontend ? "frontend" : "backend", peer->device, otherend_name(peer),
+	    peer->otherend_id, state_name(peer_otherend_state(peer)));
+	snprintf(path, sizeof(path), "error/%s", peer->dir);
+	xs_rm(peer->xs, XBT_NULL, path);	/* of one that was here before */
+	if (peer->frontend)
+		peer_switch_state(peer, XenbusStateInitialising);
+	else
+		back_offer(peer);
+}
+
+/* A file of Xen's that must be there; its module is loaded by hand. */
+static void need_file(const char *path, const char *remedy)
+{
+	if (!access(path, R_OK | W_OK))
+		return;
+	if (errno == EACCES || errno == EPERM)
+		die(EX_NOPERM, "%s: %s; this needs root", path, strerror(errno));
+	die(EX_OSFILE, "%s: %s; %s", path, strerror(errno), remedy);
+}
+
+/* The signals that end the process, and are read from a file instead. */
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);	/* a write says so, too */
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* What is waited for. */
+enum {
+	FD_SIGNAL,
+	FD_XENSTORE,
+	NR_FDS
+};
+
+/* Waits until something happens, and does what is to be done then. */
+static void peer_wait(struct peer *peer)
+{
+	struct pollfd fds[NR_FDS] = {
+		[FD_SIGNAL] = { .fd = peer->signals, .events = POLLIN },
+		[FD_XENSTORE] = { .fd = xs_fileno(peer->xs), .events = POLLIN },
+	};
+
+	if (poll(fds, NR_FDS, peer->done ? 0 : -1) < 0)
+		return;
+	if (fds[FD_SIGNAL].revents)
+		peer_signalled(peer);
+	if (fds[FD_XENSTORE].revents)
+		peer_look_around(peer);
+	peer->done |= peer_finished(peer);
+}
+
+static void peer_signalled(struct peer *peer)
+{
+	struct signalfd_siginfo info;
+
+	if (read(peer->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	peer->done = true;
+}
+
+/*
+ * Something changed in XenStore. Several changes may have come as one, so each
+ * time all is looked at as it is now. Without its state a directory is gone.
+ */
+static void peer_look_around(struct peer *peer)
+{
+	enum xenbus_state state;
+	bool otherend = false;
+	char **event, *own;
+
+	while ((event = xs_check_watch(peer->xs))) {
+		otherend |= !strcmp(event[XS_WATCH_TOKEN], "otherend");
+		free(event);
+	}
+	own = peer_read(peer, peer->dir, "state");
+	peer->gone = !own && errno == ENOENT;
+	peer->done |= peer->gone;
+	free(own);
+	if (peer->gone || !otherend)
+		return;
+
+	state = peer_otherend_state(peer);
+	if (peer->verbose)
+		say("the %s is %s", otherend_name(peer), state_name(state));
+	if (peer->frontend)
+		front_otherend_changed(peer, state);
+	else
+		back_otherend_changed(peer, state);
+}
+
+/*
+ * The other end changed its state. It is not trusted: it may say anything at any
+ * time, and states may be missed, for only the latest one is seen.
+ */
+static void front_otherend_changed(struct peer *peer, enum xenbus_state state)
+{
+	switch (state) {
+	case XenbusStateInitialising:
+	case XenbusStateInitialised:
+	case XenbusStateReconfiguring:
+	case XenbusStateReconfigured:
+		break;
+
+	case XenbusStateInitWait:
+		if (peer->state == XenbusStateInitialised ||
+		    peer->state == XenbusStateClosing)
+			break;		/* it has not seen our state yet */
+		peer_disconnect(peer);	/* from a backend that was restarted */
+		if (peer_stays(peer))
+			front_connect(peer);
+		break;
+
+	case XenbusStateConnected:
+		if (peer->state == XenbusStateInitialised)
+			peer_go_live(peer);
+		break;
+
+	case XenbusStateClosing:
+		peer_stop(peer);
+		peer_close(peer, XenbusStateClosed);
+		break;
+
+	case XenbusStateClosed:		/* it has let go of everything */
+	case XenbusStateUnknown:	/* its directory is gone */
+		if (peer->state == XenbusStateInitialising)
+			break;		/* it will follow when it sees our state */
+		peer_disconnect(peer);
+		peer_close(peer, XenbusStateClosed);
+		break;
+	}
+}
+
+/*
+ * The backend made its offer: prepare everything, then publish it in one
+ * transaction. The backend reads it when it sees Initialised, which is written later.
+ */
+static bool front_connect(struct peer *peer)
+{
+	if (!front_negotiate(peer))
+		return false;
+	if (!peer_transaction(peer, front_write_nodes)) {
+		peer_fatal(peer, EX_IOERR, "publishing in %s: %s", peer->dir,
+			   strerror(errno));
+		return false;
+	}
+	peer_switch_state(peer, XenbusStateInitialised);
+	return true;
+}
+
+/* Reads the backend's offer and decides what this connection will be like. */
+static bool front_negotiate(struct peer *peer)
+{
+	char *versions = peer_read(peer, peer->otherend, MYDEVICE_NODE_VERSIONS);
+
+	if (!versions) {
+		peer_fatal(peer, EX_PROTOCOL, "reading %s/%s: %s", peer->otherend,
+			   MYDEVICE_NODE_VERSIONS, strerror(errno));
+		return false;
+	}
+	peer->version = pick_version(versions);
+	free(versions);
+	if (!peer->version) {
+		peer_fatal(peer, EX_PROTOCOL, "the backend speaks no version up to %d",
+			   MYDEVICE_VERSION);
+		return false;
+	}
+	return true;
+}
+
+/* Picks the highest version that both ends speak from "1,2,3"; 0 if none. */
+static unsigned int pick_version(char *versions)
+{
+	unsigned int version, best = 0;
+	char *word;
+
+	while ((word = strsep(&versions, ",")))
+		if (parse_number(word, &version) && version <= MYDEVICE_VERSION &&
+		    version > best)
+			best = version;
+	return best;
+}
+
+static bool front_write_nodes(struct peer *peer, xs_transaction_t xbt)
+{
+	if (!peer_printf(peer, xbt, MYDEVICE_NODE_VERSION, "%u", peer->version))
+		return false;
+	return true;
+}
+
+static void back_otherend_changed(struct peer *peer, enum xenbus_state state)
+{
+	switch (state) {
+	case XenbusStateInitialising:
+		if (peer->state == XenbusStateInitWait)
+			break;		/* it has not seen our offer yet */
+		peer_disconnect(peer);	/* from a frontend that was restarted */
+		if (peer_stays(peer))
+			back_offer(peer);
+		break;
+
+	case XenbusStateInitialised:
+		if (peer->state == XenbusStateInitWait && back_connect(peer))
+			peer_go_live(peer);
+		break;
+
+	case XenbusStateConnected:	/* ours came first; else it is left over */
+	case XenbusStateInitWait:
+	case XenbusStateReconfiguring:
+	case XenbusStateReconfigured:
+		break;
+
+	case XenbusStateClosing:
+		peer_disconnect(peer);
+		peer_close(peer, XenbusStateClosing);
+		break;
+
+	case XenbusStateClosed:
+		if (!back_is_online(peer))
+			peer->done = true;	/* the toolstack is taking it away */
+		if (peer->state == XenbusStateInitWait)
+			break;		/* it will follow when it sees our state */
+		peer_disconnect(peer);
+		peer_close(peer, XenbusStateClosed);
+		break;
+
+	case XenbusStateUnknown:	/* its directory is gone */
+		peer_disconnect(peer);
+		peer->done = true;
+		break;
+	}
+}
+
+/* Writes what this end can do, then invites the frontend with InitWait. */
+static bool back_offer(struct peer *peer)
+{
+	if (!peer_transaction(peer, back_write_nodes)) {
+		peer_fatal(peer, EX_IOERR, "writing the offer to %s: %s", peer->dir,
+			   strerror(errno));
+		return false;
+	}
+	peer_switch_state(peer, XenbusStateInitWait);
+	return true;
+}
+
+/* The nodes of an offer. */
+static bool back_write_nodes(struct peer *peer, xs_transaction_t xbt)
+{
+	if (!peer_printf(peer, xbt, MYDEVICE_NODE_VERSIONS, "%s", MYDEVICE_VERSIONS))
+		return false;
+	return true;
+}
+
+/* The frontend has published: read, check, and take what it offers. */
+static bool back_connect(struct peer *peer)
+{
+	if (!back_negotiate(peer))
+		return false;
+	return true;
+}
+
+/* Reads and checks what the frontend chose for this connection. */
+static bool back_negotiate(struct peer *peer)
+{
+	if (!peer_read_number(peer, MYDEVICE_NODE_VERSION, &peer->version))
+		return false;
+	if (peer->version < 1 || peer->version > MYDEVICE_VERSION) {
+		peer_fatal(peer, EX_PROTOCOL, "the frontend wants version %u",
+			   peer->version);
+		return false;
+	}
+	return true;
+}
+
+/* Both ends are ready. */
+static void peer_go_live(struct peer *peer)
+{
+	peer_switch_state(peer, XenbusStateConnected);
+	say("Connected, protocol version %u.", peer->version);
+}
+
+/* Says that this end uses the connection no more. */
+static void peer_close(struct peer *peer, enum xenbus_state state)
+{
+	if (peer->state == state)
+		return;
+	peer_switch_state(peer, state);
+	say("%s.", state_name(state));
+}
+
+/* Has the toolstack left this backend its device? */
+static bool back_is_online(struct peer *peer)
+{
+	char *online = peer_read(peer, peer->dir, "online");
+	bool is = online && strcmp(online, "0");
+
+	free(online);
+	return is;
+}
+
+/* Has this end nothing more to do? */
+static bool peer_finished(struct peer *peer)
+{
+	return !peer_stays(peer);
+}
+
+/* Is this connection the first, or are more to follow? */
+static bool peer_stays(const struct peer *peer)
+{
+	return peer->keep || !peer->over;
+}
+
+/*
+ * The way out, whatever the reason. A frontend first says that it uses the
+ * connection no more, and takes its pages back when the backend has let go.
+ */
+static void peer_leave(struct peer *peer)
+{
+	peer_stop(peer);
+	if (!peer->frontend)
+		peer_disconnect(peer);
+	if (!peer->gone) {
+		peer_switch_state(peer, XenbusStateClosed);
+		if (peer->frontend)
+			front_await_release(peer);
+		peer_withdraw(peer);
+	}
+	peer_disconnect(peer);
+	say(peer->gone ? "The device is gone. Goodbye." : "Goodbye.");
+}
+
+/* Releases all that belongs to a connection, however much of it there is. */
+static void peer_disconnect(struct peer *peer)
+{
+	peer_stop(peer);
+}
+
+/* Ends the use of a connection at this end. What is shared stays shared. */
+static void peer_stop(struct peer *peer)
+{
+	if (peer->version)
+		peer->over = true;
+	peer->version = 0;
+}
+
+/* Waits, but not for ever, until the backend uses the connection no more. */
+static void front_await_release(struct peer *peer)
+{
+	struct pollfd changed = { .fd = xs_fileno(peer->xs), .events = POLLIN };
+	time_t end = time(NULL) + PATIENCE;
+	enum xenbus_state state;
+
+	for (;;) {
+		state = peer_otherend_state(peer);
+		if (state != XenbusStateConnected && state != XenbusStateClosing)
+			return;
+		if (time(NULL) > end || poll(&changed, 1, 1000) < 0)
+			break;
+		free(xs_check_watch(peer->xs));
+	}
+	say("the backend did not let go within %d s", PATIENCE);
+}
+
+/* Takes back what this end wrote for others, but its state. */
+static void peer_withdraw(struct peer *peer)
+{
+	static const char *const nodes[] = {
+		MYDEVICE_NODE_VERSIONS,
+		MYDEVICE_NODE_VERSION,
+	};
+	char path[PATH_MAX];
+	size_t i;
+
+	for (i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", peer->dir, nodes[i]);
+		xs_rm(peer->xs, XBT_NULL, path);
+	}
+}
+
+/*
+ * Reads a number that the other end published. It may have written anything:
+ * what is not a decimal number in the range of an unsigned int is refused.
+ */
+static bool peer_read_number(struct peer *peer, const char *node, unsigned int *value)
+{
+	char *text = peer_read(peer, peer->otherend, node);
+	bool valid;
+
+	if (!text) {
+		peer_fatal(peer, EX_PROTOCOL, "reading %s/%s: %s", peer->otherend, node,
+			   strerror(errno));
+		return false;
+	}
+	valid = parse_number(text, value);
+	free(text);
+	if (!valid)
+		peer_fatal(peer, EX_PROTOCOL, "%s/%s is not a number in range",
+			   peer->otherend, node);
+	return valid;
+}
+
+/* What cannot be read, or is no state, is the state Unknown. */
+static enum xenbus_state peer_otherend_state(struct peer *peer)
+{
+	char *text = peer_read(peer, peer->otherend, "state");
+	unsigned int state;
+
+	if (!text || !parse_number(text, &state) || state > XenbusStateReconfigured)
+		state = XenbusStateUnknown;
+	free(text);
+	return state;
+}
+
+/* What a node says, from malloc(); NULL with errno if that is nothing. */
+static char *peer_read(struct peer *peer, const char *dir, const char *node)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, node);
+	return xs_read(peer->xs, XBT_NULL, path, NULL);
+}
+
+/*
+ * This end cannot go on: says why, here and in XenStore, and leaves. The node is
+ * the one that xenbus_dev_fatal() writes in the kernel.
+ */
+static void peer_fatal(struct peer *peer, int status, const char *format, ...)
+{
+	char message[512], path[PATH_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	say("%s", message);
+	snprintf(path, sizeof(path), "error/%s/error", peer->dir);
+	xs_write(peer->xs, XBT_NULL, path, message, strlen(message));
+	peer->status = status;
+	peer->done = true;
+	peer_switch_state(peer, XenbusStateClosing);
+}
+
+static void peer_switch_state(struct peer *peer, enum xenbus_state state)
+{
+	if (peer->state == state)
+		return;
+	peer->state = state;
+	if (peer_transaction(peer, peer_write_state) || errno == ENOENT)
+		return;		/* that the nodes are gone is the watch's to tell */
+	say("writing %s/state: %s", peer->dir, strerror(errno));
+	peer->status = EX_IOERR;
+	peer->done = true;
+}
+
+/* Writes the state, but only over one: a device that is gone stays gone. */
+static bool peer_write_state(struct peer *peer, xs_transaction_t xbt)
+{
+	char path[PATH_MAX];
+	char *old;
+
+	snprintf(path, sizeof(path), "%s/state", peer->dir);
+	old = xs_read(peer->xs, xbt, path, NULL);
+	if (!old)
+		return false;
+	free(old);
+	return peer_printf(peer, xbt, "state", "%d", peer->state);
+}
+
+/* All that write() writes, or nothing of it: false, with errno. */
+static bool peer_transaction(struct peer *peer,
+			     bool (*write)(struct peer *, xs_transaction_t))
+{
+	xs_transaction_t xbt;
+	bool written, ended;
+	int err;
+
+	do {
+		xbt = xs_transaction_start(peer->xs);
+		if (xbt == XBT_NULL)
+			return false;
+		written = write(peer, xbt);
+		err = errno;
+		ended = xs_transaction_end(peer->xs, xbt, !written);
+		if (!written)
+			errno = err;
+	} while (written && !ended && errno == EAGAIN);	/* somebody else wrote there */
+	return written && ended;
+}
+
+/* Writes one of the own nodes. False, with errno, if XenStore refuses. */
+static bool peer_printf(struct peer *peer, xs_transaction_t xbt, const char *node,
+			const char *format, ...)
+{
+	char path[PATH_MAX], value[32];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(value, sizeof(value), format, args);
+	va_end(args);
+	snprintf(path, sizeof(path), "%s/%s", peer->dir, node);
+	return xs_write(peer->xs, xbt, path, value, strlen(value));
+}
+
+static const char *state_name(enum xenbus_state state)
+{
+	static const char *const names[] = {
+		"Unknown", "Initialising", "InitWait", "Initialised", "Connected",
+		"Closing", "Closed", "Reconfiguring", "Reconfigured"
+	};
+
+	return names[state];
+}
+
+static const char *otherend_name(const struct peer *peer)
+{
+	return peer->frontend ? "backend" : "frontend";
+}
+
+static void say(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsay(format, args);
+	va_end(args);
+}
+
+/* For what goes wrong before anything was written to XenStore. */
+static void die(int status, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsay(format, args);
+	va_end(args);
+	exit(status);
+}
+
+/* One line to standard error: standard output is the device's. */
+static void vsay(const char *format, va_list args)
+{
+	char line[600];
+
+	vsnprintf(line, sizeof(line), format, args);
+	fprintf(stderr, "mydevicepeer: %s\n", line);
+}
+
+/* A decimal number, with nothing before or after it, in an unsigned int's range. */
+static bool parse_number(const char *text, unsigned int *number)
+{
+	unsigned long value;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (*end || errno || value > UINT_MAX)
+		return false;
+	*number = value;
+	return true;
+}
+
