@@ -128,8 +128,9 @@
  * Life. An end may be a process, and die without a word in XenStore. So each end
  * writes 1 to alive in its half with the rest, and an end that is a process has
  * its kernel write 0 there and notify when its memory goes (the unmap
- * notifications of gntdev and gntalloc). Who finds 0 there when it is notified, while
- * Connected, takes the connection for closed, and says so.
+ * notifications of gntdev and gntalloc). An end that goes by itself says Closing or
+ * Closed before. Who finds 0 there when it is notified, while both are Connected,
+ * takes the connection for closed, and says so.
  *
  * Claims. What an end reads in the page is a claim: it reads once, checks
  * against the last claim that it accepted, and uses what it checked (XSA-39,

@@ -1396,7 +1396,8 @@ static void mydeviceback_close(struct mydeviceback_info *info,
 
 /*
  * The frontend is a process that died: the interrupt has found so in the index
- * page. Another connection may have come since, so it is looked at again.
+ * page. Another connection may have come since, so it is looked at again. And one
+ * that is not Connected any more went by itself: its state is what tells.
  */
 static void mydeviceback_bury(struct work_struct *work)
 {
@@ -1405,7 +1406,9 @@ static void mydeviceback_bury(struct work_struct *work)
 
 	mutex_lock(&info->lock);
 	if (info->stream && info->dev->state == XenbusStateConnected &&
-	    !READ_ONCE(info->stream->theirs->alive)) {
+	    !READ_ONCE(info->stream->theirs->alive) &&
+	    xenbus_read_unsigned(info->dev->otherend, "state", XenbusStateUnknown) ==
+	    XenbusStateConnected) {
 		dev_info_ratelimited(&info->dev->dev, "The frontend died.\n");
 		mydeviceback_close(info, XenbusStateClosed);
 	}

@@ -1454,7 +1454,8 @@ static void mydevicefront_check_unmapped(struct mydevicefront_info *info)
 
 /*
  * The backend is a process that died: the interrupt has found so in the index
- * page. Another connection may have come since, so it is looked at again.
+ * page. Another connection may have come since, so it is looked at again. And one
+ * that is not Connected any more went by itself: its state is what tells.
  */
 static void mydevicefront_bury(struct work_struct *work)
 {
@@ -1463,7 +1464,9 @@ static void mydevicefront_bury(struct work_struct *work)
 
 	mutex_lock(&info->lock);
 	if (info->stream && info->dev->state == XenbusStateConnected &&
-	    !READ_ONCE(info->stream->theirs->alive)) {
+	    !READ_ONCE(info->stream->theirs->alive) &&
+	    xenbus_read_unsigned(info->dev->otherend, "state", XenbusStateUnknown) ==
+	    XenbusStateConnected) {
 		dev_info_ratelimited(&info->dev->dev, "The backend died.\n");
 		mydevicefront_stop(info);
 		mydevicefront_say_closed(info);

@@ -154,6 +154,7 @@ static void peer_open_gnttab(struct peer *peer);
 static void need_file(const char *path, const char *remedy);
 static struct xentoollog_logger *quiet(void);
 static int open_signals(void);
+static void peer_forget_error(struct peer *peer);
 static void peer_wait(struct peer *peer);
 static bool stream_writable(struct peer *peer);
 static bool stream_readable(struct peer *peer);
@@ -460,8 +461,7 @@ static void peer_begin(struct peer *peer)
 	say("Hello World! This is the %s of device %u; its %s is in domain %u, and %s.",
 	    peer->frontend ? "frontend" : "backend", peer->device, otherend_name(peer),
 	    peer->otherend_id, state_name(peer_otherend_state(peer)));
-	snprintf(path, sizeof(path), "error/%s", peer->dir);
-	xs_rm(peer->xs, XBT_NULL, path);	/* of one that was here before */
+	peer_forget_error(peer);
 	if (peer->frontend)
 		peer_switch_state(peer, XenbusStateInitialising);
 	else
@@ -526,6 +526,23 @@ static int open_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);	/* a write says so, too */
 	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* Takes back what one that was here before said of its failure. */
+static void peer_forget_error(struct peer *peer)
+{
+	char path[PATH_MAX], **nodes;
+	unsigned int left = 0;
+
+	snprintf(path, sizeof(path), "error/%s", peer->dir);
+	while (strchr(path, '/') && !left) {
+		xs_rm(peer->xs, XBT_NULL, path);
+		*strrchr(path, '/') = '\0';
+		nodes = xs_directory(peer->xs, XBT_NULL, path, &left);
+		if (!nodes)
+			break;
+		free(nodes);
+	}
 }
 
 /* What is waited for. */
@@ -664,11 +681,14 @@ static void peer_take_time(struct peer *peer)
 	peer->notified_at = 0;
 }
 
-/* The other end was a process, and it died. */
+/*
+ * The other end was a process, and is no more. If it is not Connected any more it
+ * went by itself, and its state is what tells.
+ */
 static void peer_bury(struct peer *peer)
 {
-	if (!peer->live)
-		return;		/* it is not here yet, or about to go */
+	if (!peer->live || peer_otherend_state(peer) != XenbusStateConnected)
+		return;
 	say("the %s died", otherend_name(peer));
 	peer->bereaved = true;
 	peer->status = peer->keep ? EX_OK : EX_IOERR;
@@ -1293,12 +1313,15 @@ static bool peer_stays(const struct peer *peer)
 }
 
 /*
- * The way out, whatever the reason. A frontend first says that it uses the
- * connection no more, and takes its pages back when the backend has let go.
+ * The way out, whatever the reason. Nothing is released before this end has said so:
+ * else it would seem to have died. A frontend takes its pages back when the backend
+ * has let go of them, a backend lets go before it is Closed.
  */
 static void peer_leave(struct peer *peer)
 {
 	peer_stop(peer);
+	if (!peer->gone && !peer->frontend && peer->state == XenbusStateConnected)
+		peer_switch_state(peer, XenbusStateClosing);
 	if (!peer->frontend)
 		peer_disconnect(peer);
 	if (!peer->gone) {

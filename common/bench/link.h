@@ -57,7 +57,7 @@ struct means {
 	void (*close)(struct link *link);
 };
 
-extern const struct means mydevice, vchan, evtchn, tcp, pipes, bound;
+extern const struct means mydevice, peer, vchan, evtchn, tcp, pipes, bound;
 
 /* For all that go by a file descriptor. */
 ssize_t fd_read(struct link *link, void *buf, size_t len);

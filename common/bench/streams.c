@@ -567,7 +567,7 @@ static struct test parse(const char *word)
 
 static const struct means *find_means(const char *name)
 {
-	const struct means *all[] = { &mydevice, &vchan, &evtchn, &tcp, &pipes, &bound };
+	const struct means *all[] = { &mydevice, &peer, &vchan, &evtchn, &tcp, &pipes, &bound };
 	size_t i;
 
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)

@@ -34,6 +34,14 @@
  *	mark:FILE	makes the file, so that others know how far this has come
  *	wait:FILE	waits until the file is there
  *	close		closes
+ *
+ * A process at an end has named pipes instead of a device node. One that is full
+ * is an end that nobody reads:
+ *
+ *	plug		fills the pipe, which is empty
+ *	unplug		reads what plug wrote
+ *	discard:MS	reads what there is, until no more comes for so long
+ *	moved		waits until the process has taken all that was written
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -45,12 +53,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #define CHUNK	65536
+#define PIPE	65536
 
 static const char *device;
 static int fd = -1;
@@ -260,6 +270,67 @@ static long get(size_t n)
 	return 0;
 }
 
+static void set_blocking(int blocking)
+{
+	int flags = fcntl(fd, F_GETFL) & ~O_NONBLOCK;
+
+	fcntl(fd, F_SETFL, flags | (blocking ? 0 : O_NONBLOCK));
+}
+
+static long plug(void)
+{
+	static const char zeros[4096];
+	long done = 0;
+
+	set_blocking(0);
+	while (write(fd, zeros, sizeof(zeros)) == sizeof(zeros))
+		done += sizeof(zeros);
+	set_blocking(1);
+	if (done != PIPE)
+		printf("plug %ld, the pipe was not empty\n", done);
+	return 0;
+}
+
+static long unplug(void)
+{
+	static char bytes[PIPE];
+	long done = 0, i;
+	ssize_t ret;
+
+	for (; done < PIPE; done += ret) {
+		ret = read(fd, bytes + done, PIPE - done);
+		if (ret <= 0)
+			return -1;
+	}
+	for (i = 0; i < PIPE; i++)
+		if (bytes[i])
+			return printf("unplug: byte %ld is not the plug's\n", i);
+	return 0;
+}
+
+static long discard(int ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	static char bytes[PIPE];
+
+	while (poll(&pfd, 1, ms) > 0)
+		if (read(fd, bytes, sizeof(bytes)) < 0)
+			return -1;
+	return 0;
+}
+
+static long moved(void)
+{
+	int tries, left = 1;
+
+	for (tries = 0; tries < 6000 && left; tries++) {
+		if (ioctl(fd, FIONREAD, &left))
+			return -1;
+		usleep(10000);
+	}
+	return left ? printf("moved: %d bytes are left\n", left) : 0;
+}
+
 static long say(const char *text)
 {
 	printf("%s\n", text);
@@ -316,7 +387,15 @@ static long one_call(const char *what, const char *arg)
 	if (!strcmp(what, "get"))
 		return get(strtoul(arg, NULL, 10));
 	if (!strcmp(what, "block"))
-		return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+		return set_blocking(1), 0;
+	if (!strcmp(what, "plug"))
+		return plug();
+	if (!strcmp(what, "unplug"))
+		return unplug();
+	if (!strcmp(what, "discard"))
+		return discard(atoi(arg));
+	if (!strcmp(what, "moved"))
+		return moved();
 	if (!strcmp(what, "say"))
 		return say(arg);
 	if (!strcmp(what, "sleep"))
