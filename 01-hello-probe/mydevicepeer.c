@@ -391,7 +391,8 @@ static void peer_signalled(struct peer *peer)
 
 /*
  * Something changed in XenStore. Several changes may have come as one, so each
- * time all is looked at as it is now. Without its state a directory is gone.
+ * time all is looked at as it is now. Without its state a directory is gone; so is
+ * that of a guest which was restored and has another number.
  */
 static void peer_look_around(struct peer *peer)
 {

@@ -147,10 +147,11 @@
  * it wants to be woken; the other notifies when its own index reaches that.
  * (N) Between publishing an index and reading the peer's wish, and between
  * publishing a wish and reading the peer's index, there is a full barrier:
- * whichever comes second sees the first, so no wake-up is lost. A consumer asks
- * for the next byte. A producer asks for half of the ring to be free, because one
- * event for each few bytes would cost more than the bytes, or for the index that
- * somebody waits for in fsync. Both wishes begin with 0.
+ * whichever comes second sees the first, so no wake-up is lost. Whoever finds its
+ * wish passed by then does not sleep on it. A consumer asks for the next byte. A
+ * producer asks for half of the ring to be free, because one event for each few
+ * bytes would cost more than the bytes, or for the index that somebody waits for in
+ * fsync. Both wishes begin with 0.
  *
  * What the calls return
  * =====================

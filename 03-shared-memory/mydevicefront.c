@@ -417,6 +417,28 @@ static int mydevicefront_stream_readable(struct mydevicefront_stream *stream,
 	return -EAGAIN;
 }
 
+/*
+ * Asks the backend to notify. There is one wish for all who wait for its consumer, in
+ * fsync and for space: the index that is reached first. If that was passed before
+ * the backend could see it, it wakes nobody, and the next is asked for, unless
+ * nobody waits for it: who waits for space will see some. Holds write_lock.
+ */
+static int mydevicefront_stream_ask_cons(struct mydevicefront_stream *stream)
+{
+	struct mydevice_ring *tx = &stream->tx;
+	u32 wish;
+	int err;
+
+	do {
+		wish = mydevice_first(tx, mydevice_space_event(tx), stream->sync_index);
+		WRITE_ONCE(stream->mine->cons_event, wish);
+		virt_mb();	/* the wish before a second look; pairs with (N) */
+		err = mydevicefront_stream_look_cons(stream);
+	} while (!err && mydevice_reached(tx, wish) &&
+		 !mydevice_reached(tx, stream->sync_index));
+	return err;
+}
+
 /* Is there space? As above, for writing. The caller holds write_lock. */
 static int mydevicefront_stream_writable(struct mydevicefront_stream *stream,
 					 size_t want, bool may_block)
@@ -438,19 +460,15 @@ static int mydevicefront_stream_writable(struct mydevicefront_stream *stream,
 	if (!may_block && !wq_has_sleeper(&stream->writers))
 		return -EAGAIN;
 
-	WRITE_ONCE(stream->mine->cons_event,
-		   mydevice_first(tx, stream->sync_index, mydevice_space_event(tx)));
-	virt_mb();	/* the wish before a second look; pairs with (N) */
-	err = mydevicefront_stream_look_cons(stream);
+	err = mydevicefront_stream_ask_cons(stream);
 	if (err || mydevice_free(tx))
 		return err;
 	return -EAGAIN;
 }
 
 /*
- * Has the backend consumed all before this index? As above; -EAGAIN if not. There
- * is one wish for all who wait for the backend's consumer, in fsync and for
- * space: the index that is reached first. Who is woken looks, and asks again.
+ * Has the backend consumed all before this index? As above; -EAGAIN if not.
+ * What others wait for in fsync may come first; who is woken looks, and asks again.
  */
 static int mydevicefront_stream_synced(struct mydevicefront_stream *stream,
 				       u32 index)
@@ -463,17 +481,13 @@ static int mydevicefront_stream_synced(struct mydevicefront_stream *stream,
 	if (stream->closed)
 		return mydevice_reached(tx, index) ? 0 : stream->closed;
 	err = mydevicefront_stream_look_cons(stream);
-	if (err || mydevice_reached(tx, index))
-		return err;
-
-	stream->sync_index = mydevice_first(tx, stream->sync_index, index);
-	WRITE_ONCE(stream->mine->cons_event,
-		   mydevice_first(tx, mydevice_space_event(tx), stream->sync_index));
-	virt_mb();	/* the wish before a second look; pairs with (N) */
-	err = mydevicefront_stream_look_cons(stream);
-	if (err || mydevice_reached(tx, index))
-		return err;
-	return -EAGAIN;
+	while (!err && !mydevice_reached(tx, index)) {
+		stream->sync_index = mydevice_first(tx, stream->sync_index, index);
+		err = mydevicefront_stream_ask_cons(stream);
+		if (!err && !mydevice_reached(tx, stream->sync_index))
+			return -EAGAIN;
+	}
+	return err;
 }
 
 /* Tells the backend what was consumed. The caller holds read_lock. */

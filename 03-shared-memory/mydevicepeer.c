@@ -583,7 +583,7 @@ static void peer_wait(struct peer *peer)
 	peer->done |= peer_finished(peer);
 }
 
-/* Is there space, and something to write? As above. */
+/* Can input be taken? If there is no space, the other end has been asked to notify. */
 static bool stream_writable(struct peer *peer)
 {
 	struct mydevice_ring *tx = &peer->tx;
@@ -599,7 +599,7 @@ static bool stream_writable(struct peer *peer)
 	return stream_look_cons(peer) && mydevice_free(tx);
 }
 
-/* Can something be read now? If not, the other end has been asked to notify. */
+/* Is there something to write out? As above, for bytes. */
 static bool stream_readable(struct peer *peer)
 {
 	struct mydevice_ring *rx = &peer->rx;
@@ -803,7 +803,8 @@ static void stream_drop(struct peer *peer, size_t n)
 
 /*
  * Something changed in XenStore. Several changes may have come as one, so each
- * time all is looked at as it is now. Without its state a directory is gone.
+ * time all is looked at as it is now. Without its state a directory is gone; so is
+ * that of a guest which was restored and has another number.
  */
 static void peer_look_around(struct peer *peer)
 {
@@ -1109,7 +1110,8 @@ static bool front_setup_stream(struct peer *peer)
 
 /*
  * Shares a ring, empty and of zeroed pages; a smaller one if memory is short, or
- * the number of pages that /dev/xen/gntalloc gives out (its parameter limit).
+ * the number of pages that /dev/xen/gntalloc gives out (its parameter limit). That
+ * limit is also all that a backend can cost which keeps old pages mapped.
  */
 static bool front_share_ring(struct peer *peer, struct mydevice_ring *ring,
 			     __u32 *refs)
@@ -1294,7 +1296,7 @@ static bool peer_finished(struct peer *peer)
 	return !peer_stays(peer);
 }
 
-/* Has the other end consumed all that was sent? As above. */
+/* Has the other end consumed all that was sent? If not, it was asked to notify. */
 static bool stream_synced(struct peer *peer)
 {
 	struct mydevice_ring *tx = &peer->tx;
@@ -1362,7 +1364,7 @@ static void stream_stop(struct peer *peer)
 	stream_keep_unread(peer);
 	if (!mydevice_used(&peer->tx))
 		return;
-	say("%u bytes were not read by the %s", mydevice_used(&peer->tx),
+	say("%u bytes had not been read by the %s", mydevice_used(&peer->tx),
 	    otherend_name(peer));
 	peer->status = peer->keep ? EX_OK : EX_IOERR;
 }

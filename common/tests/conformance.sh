@@ -454,7 +454,7 @@ unread_is_an_error() {
 	peer_closes "$1"
 	once_ended
 	is "$result" "status 74" "$1: the other end closes and has not read all"
-	has "$(said "$1")" '^mydevicepeer: [0-9]+ bytes were not read by the ' "$1: the process says so"
+	has "$(said "$1")" '^mydevicepeer: [0-9]+ bytes had not been read by the ' "$1: the process says so"
 	bind_alone "$peer"
 }
 
