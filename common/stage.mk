@@ -37,6 +37,10 @@ user-packages:
 	@$(common)/need user
 endif
 
+# Two builds in one directory would write the same files: one waits for the other.
+modules clean: MAKE := flock $(CURDIR) $(MAKE)
+mydevicepeer: CC := flock $(CURDIR) $(CC)
+
 load: built
 	@$(common)/stage load $(stage)
 

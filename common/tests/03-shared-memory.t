@@ -64,6 +64,4 @@ works() {
 	second=y
 }
 
-work=$top/.build/tests
-mkdir -p "$work"
 test_stage

@@ -11,7 +11,6 @@
 stage=03-shared-memory
 export FRONT BACK
 . "$(dirname "$0")/stage.sh"
-work=$top/.build/tests
 
 # -- the two ends -------------------------------------------------------------
 

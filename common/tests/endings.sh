@@ -7,7 +7,6 @@
 
 . "$(dirname "$0")/stage.sh"
 
-work=$top/.build/tests
 stages="01-hello-probe 02-event-channels 03-shared-memory"
 front_domain=domU1
 back_domain=dom0

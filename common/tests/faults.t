@@ -10,7 +10,6 @@
 
 . "$(dirname "$0")/stage.sh"
 fault=$top/common/tests/fault
-work=$top/.build/tests/fault
 release=$("$lab" release)
 
 build_fault_module() {

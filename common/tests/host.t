@@ -6,6 +6,7 @@
 
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 lab=$top/common/lab/lab
+work=$top/.build/tests/host.t
 export LAB_TIMEOUT=300
 . "$top/common/tests/tap.sh"
 
@@ -14,11 +15,11 @@ in_domU() { "$lab" run domU "$1" </dev/null; }
 
 # What a reader would copy to the host: the stages and the few common files.
 copy_to() {
-	rm -rf "$top/.build/tests/tutorial"
-	mkdir -p "$top/.build/tests/tutorial"
+	rm -rf "$work"
+	mkdir -p "$work/tutorial"
 	(cd "$top" && tar -cf - common/stage common/stage.mk 0*-*/Makefile 0*-*/*.sh 0*-*/*.ko) |
-		tar -C "$top/.build/tests/tutorial" -xf -
-	"$lab" put "$1" "$top/.build/tests/tutorial" /root
+		tar -C "$work/tutorial" -xf -
+	"$lab" put "$1" "$work/tutorial" /root
 }
 
 states() {

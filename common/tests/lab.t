@@ -6,7 +6,9 @@
 
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 lab=$top/common/lab/lab
-export LAB_TIMEOUT=300
+work=$top/.build/tests/lab.t
+mkdir -p "$work" || exit
+export work LAB_TIMEOUT=300
 . "$top/common/tests/tap.sh"
 
 in_dom0() { "$lab" run dom0 "$1" </dev/null; }
@@ -15,17 +17,16 @@ in_domU() { "$lab" run domU "$1" </dev/null; }
 # Both domains at once: one that is alone keeps its registers.
 registers() {
 	"$top/common/tests/build" sse || return 1
-	"$lab" put dom0 "$tests_build/sse" /tmp && "$lab" put domU "$tests_build/sse" /tmp || return 1
-	in_domU '/tmp/sse 10 2 & /tmp/sse 10 3; s=$?; wait $! && exit $s' >"$tests_build/sse.domU" &
-	in_dom0 '/tmp/sse 10 1 & /tmp/sse 10 4; s=$?; wait $! && exit $s' >"$tests_build/sse.dom0"
+	"$lab" put dom0 "$work/sse" /tmp && "$lab" put domU "$work/sse" /tmp || return 1
+	in_domU '/tmp/sse 10 2 & /tmp/sse 10 3; s=$?; wait $! && exit $s' >"$work/sse.domU" &
+	in_dom0 '/tmp/sse 10 1 & /tmp/sse 10 4; s=$?; wait $! && exit $s' >"$work/sse.dom0"
 	dom0_status=$?
 	wait $!
 	domu_status=$?
-	cat "$tests_build/sse.dom0" "$tests_build/sse.domU"
+	cat "$work/sse.dom0" "$work/sse.domU"
 	[ $dom0_status -eq 0 ] && [ $domu_status -eq 0 ] &&
-		[ "$(cat "$tests_build/sse.dom0" "$tests_build/sse.domU" | grep -c '^[1-9][0-9]* checks, 0 wrong')" -eq 4 ]
+		[ "$(cat "$work/sse.dom0" "$work/sse.domU" | grep -c '^[1-9][0-9]* checks, 0 wrong')" -eq 4 ]
 }
-tests_build=$top/.build/tests
 
 "$lab" start || bail_out "the lab does not start"
 

@@ -7,7 +7,7 @@
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 . "$top/common/tests/tap.sh"
 headers=$top/.build/linux-6.12
-work=$top/.build/tests/linux-6.12
+work=$top/.build/tests/linux-6.12.t
 export LAB_MIRROR="${LAB_MIRROR:-}"
 cd "$top" || exit
 stages=$(echo 0*-*)

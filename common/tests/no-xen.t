@@ -6,7 +6,7 @@
 
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 lab=$top/common/lab/lab
-work=$top/.build/tests/no-xen
+work=$top/.build/tests/no-xen.t
 . "$top/common/tests/tap.sh"
 
 # A second archive after the first replaces and adds files.

@@ -5,7 +5,8 @@
 # and under the compiler's sanitizers.
 
 cd "$(dirname "$0")/../.." || exit
-mkdir -p .build/tests
+work=.build/tests/ring.t
+mkdir -p $work
 gcc -std=gnu11 -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
-	-o .build/tests/ring common/tests/ring.c || { echo "Bail out!  ring.c does not compile"; exit 1; }
-exec .build/tests/ring
+	-o $work/ring common/tests/ring.c || { echo "not ok 1 - ring.c compiles"; exit 1; }
+exec $work/ring

@@ -6,7 +6,7 @@
 
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 . "$top/common/tests/tap.sh"
-work=$top/.build/tests/source
+work=$top/.build/tests/source.t
 headers=/usr/src/linux-headers-$("$top/common/lab/lab" release)
 kbuild=$(sed -n 's,^include \(/usr/src/[^ ]*\)/Makefile.*,\1,p' "$headers/Makefile")
 cd "$top" || exit

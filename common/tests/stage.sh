@@ -6,7 +6,9 @@
 
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 lab=$top/common/lab/lab
-export LAB_TIMEOUT="${LAB_TIMEOUT:-300}"
+work=$top/.build/tests/$(basename "$0")
+mkdir -p "$work" || exit
+export work LAB_TIMEOUT="${LAB_TIMEOUT:-300}"
 
 . "$top/common/tests/tap.sh"
 

@@ -54,8 +54,9 @@ $1"
 	fi
 }
 
+# Ends this test. (TAP's own "Bail out!" would end all others, too, that run beside it.)
 bail_out() {
-	printf 'Bail out!  %s\n' "$1"
+	fail "this test can go on" "$1"
 	exit 1
 }
 
