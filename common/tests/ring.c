@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ring - the inline functions of mydevice.h, compared with what their comments
- * say, for every size of a ring, full, empty and between, at the places where 32
- * bits wrap.
+ * ring - the inline functions of mydevice.h, for every size of a ring, compared with
+ * a model that counts in 64 bits and never wraps. A ring of one page is walked in
+ * full where 32 bits wrap: each filling, with each claim that could matter. Of larger
+ * ones, and elsewhere, all places near an edge, some between, and random ones.
  */
+#include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../03-shared-memory/mydevice.h"
 
-/* Where indices begin: the wrap, the sign bit, and far from both. */
-static const __u32 bases[] = {
-	0, 1, 4096, 0x7ffffffe, 0x7fffffff, 0x80000000, 0x80000001, 0xfffffffe,
-	0xffffffff, 0xffff0000, 0xfffff000, 0xfff00001, 0x12345678,
+/* Two pages around the wrap of 32 bits and of the sign, and far from both. */
+static const uint64_t in_full[] = { 0x1fffff800, 0x17ffff800 };
+static const uint64_t bases[] = {
+	0x100000000, 0x100000001, 0x17ffffffe, 0x17fffffff, 0x180000000, 0x180000001,
+	0x1fffffffe, 0x1ffffffff, 0x1fffff800, 0x1fff80000, 0x1fff00001, 0x112345678,
 };
+
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 
 static unsigned int tests_run;
 static unsigned long checks;
@@ -36,141 +42,347 @@ static void passed(const char *what)
 	checks = 0;
 }
 
-static struct mydevice_ring ring_at(__u32 order, __u32 base, __u32 used)
+/* A ring whose indices have not wrapped, and the same as a driver has it. */
+struct model {
+	uint32_t size;
+	uint64_t prod;
+	uint64_t cons;
+};
+
+static struct mydevice_ring ring_of(const struct model *model)
 {
 	return (struct mydevice_ring){
-		.pages = 1u << order, .cons = base, .prod = base + used,
+		.pages = model->size / MYDEVICE_PAGE_SIZE,
+		.prod = (uint32_t)model->prod, .cons = (uint32_t)model->cons,
 	};
 }
 
-/* Interesting fillings and distances: all near the edges, some between. */
-static __u32 step(__u32 n, __u32 size)
+/* The index whose lower half a peer claims: the next one that it could be. */
+static uint64_t next_with(uint64_t from, uint32_t claim)
 {
-	if (n < 3 || n > size - 3 || (n > size / 2 - 3 && n < size / 2 + 3))
-		return 1;
-	return n < size / 2 ? (size / 2 - 2 - n + 1) / 2 + 1 : (size - 2 - n + 1) / 2 + 1;
+	uint64_t index = (from & ~0xffffffffull) | claim;
+
+	return index < from ? index + 0x100000000ull : index;
 }
 
-static void claims(__u32 order, __u32 base, __u32 used)
+/*
+ * The next number to try from 0 to @most: all near the ends and near half of it,
+ * few between.
+ */
+static uint32_t step(uint32_t n, uint32_t most)
 {
-	struct mydevice_ring ring = ring_at(order, base, used), after;
-	__u32 size = mydevice_size(&ring), far;
-	__s64 move;
+	uint32_t half = most / 2;
 
-	MUST(mydevice_used(&ring) == used);
-	MUST(mydevice_free(&ring) == size - used);
-	for (far = 0; far <= 2 * size + 4; far += step(far % (size + 1), size)) {
-		for (move = -(__s64)far; ; move = far) {
-			after = ring;
-			MUST(mydevice_accept_prod(&after, ring.prod + (__u32)move) ==
-			     (move >= 0 && move <= size - used));
-			MUST(after.prod == ring.prod + (move >= 0 && move <= size - used ?
-							(__u32)move : 0));
-			after = ring;
-			MUST(mydevice_accept_cons(&after, ring.cons + (__u32)move) ==
-			     (move >= 0 && move <= used));
-			MUST(after.prod == ring.prod && mydevice_used(&after) <= used);
-			if (move >= 0)
-				break;
-		}
-	}
-	for (far = 0; far < 32; far++) {
-		after = ring;
-		if (((__u32)1 << far) > 2 * size) {
-			MUST(!mydevice_accept_prod(&after, ring.prod + ((__u32)1 << far)));
-			MUST(!mydevice_accept_cons(&after, ring.cons + ((__u32)1 << far)));
-		}
+	if (n < 3 || n >= most - 3 || (n >= half - 3 && n < half + 3))
+		return n + 1;
+	return n < half ? n + (half - 3 - n + 1) / 2 : n + (most - 3 - n + 1) / 2;
+}
+
+static uint32_t random32(void)
+{
+	static uint64_t state = 88172645463325252ull;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (uint32_t)(state >> 16);
+}
+
+/* -- claims ------------------------------------------------------------- */
+
+static void claim(const struct model *model, uint32_t claim)
+{
+	struct mydevice_ring ring = ring_of(model), after = ring;
+	uint64_t prod = next_with(model->prod, claim), cons = next_with(model->cons, claim);
+	bool truth = prod <= model->cons + model->size;
+
+	MUST(mydevice_accept_prod(&after, claim) == truth);
+	MUST(after.prod == (truth ? claim : ring.prod) && after.cons == ring.cons);
+	MUST(mydevice_used(&after) == (truth ? prod : model->prod) - model->cons);
+
+	after = ring;
+	truth = cons <= model->prod;
+	MUST(mydevice_accept_cons(&after, claim) == truth);
+	MUST(after.cons == (truth ? claim : ring.cons) && after.prod == ring.prod);
+	MUST(mydevice_used(&after) == model->prod - (truth ? cons : model->cons));
+}
+
+static void filling(const struct model *model)
+{
+	struct mydevice_ring ring = ring_of(model);
+
+	MUST(mydevice_used(&ring) == model->prod - model->cons);
+	MUST(mydevice_free(&ring) == model->size - mydevice_used(&ring));
+	MUST(mydevice_used(&ring) <= mydevice_size(&ring));
+}
+
+/* Every filling, every claim up to a ring's size beyond both ends of the truth. */
+static void claims_in_full(uint64_t base)
+{
+	struct model model = { .size = MYDEVICE_PAGE_SIZE, .cons = base };
+	uint64_t index;
+
+	for (model.prod = base; model.prod <= base + model.size; model.prod++) {
+		filling(&model);
+		for (index = base - model.size; index <= base + 2 * model.size + 1; index++)
+			claim(&model, (uint32_t)index);
 	}
 }
 
-/* The same by counting: is the event among the indices that were passed? */
-static void wishes(__u32 base)
+static void claims_at_edges(const struct model *model)
 {
-	struct mydevice_ring ring = ring_at(0, base, 0);
-	__u32 moved, event, i;
+	uint32_t edge, near, bit;
+
+	filling(model);
+	for (edge = 0; edge <= 2 * model->size; edge = step(edge, 2 * model->size)) {
+		claim(model, (uint32_t)model->cons + edge);
+		claim(model, (uint32_t)model->cons - edge);
+		claim(model, (uint32_t)model->prod + edge);
+		claim(model, (uint32_t)model->prod - edge);
+	}
+	for (near = 0; near < 8; near++) {
+		claim(model, (uint32_t)(model->cons + model->size + 4 - near));
+		for (bit = 0; bit < 32; bit++) {
+			claim(model, (uint32_t)model->prod + (1u << bit) + 4 - near);
+			claim(model, (uint32_t)model->cons - (1u << bit) + 4 - near);
+		}
+	}
+	for (near = 0; near < 64; near++)
+		claim(model, random32());
+}
+
+/* -- wishes to be woken ---------------------------------------------------- */
+
+/* By counting: is the event among the indices that were passed? */
+static void windows(uint64_t base)
+{
+	struct mydevice_ring ring = { .pages = 1 };
+	uint64_t before, after, event, index;
 	bool among;
 
-	for (moved = 0; moved < 40; moved++) {
-		for (event = 0; event < 80; event++) {
-			among = false;
-			for (i = 1; i <= moved; i++)
-				among |= base + i == base - 20 + event;
-			MUST(mydevice_passed(base - 20 + event, base, base + moved) == among);
+	for (before = base - 50; before <= base + 50; before++) {
+		for (after = before; after <= before + 40; after++) {
+			for (event = before - 45; event <= after + 45; event++) {
+				among = false;
+				for (index = before + 1; index <= after; index++)
+					among |= (uint32_t)index == (uint32_t)event;
+				MUST(mydevice_passed((uint32_t)event, (uint32_t)before,
+						     (uint32_t)after) == among);
+			}
 		}
 	}
 }
 
-/* A waiting end must be woken before its peer has no more to do. */
-static void events(__u32 order, __u32 base, __u32 used)
+/* A move of up to a whole ring; the event is any number that a peer may write. */
+static void large_window(uint64_t before, uint32_t moved, uint32_t event)
 {
-	struct mydevice_ring ring = ring_at(order, base, used);
-	__u32 maybe, index, event;
+	struct mydevice_ring ring = { .pages = 1 };
+	bool among = next_with(before + 1, event) <= before + moved;
 
-	if (used == mydevice_size(&ring))
-		MUST(mydevice_passed(mydevice_space_event(&ring), ring.cons, ring.prod));
+	MUST(mydevice_passed(event, (uint32_t)before, (uint32_t)(before + moved)) == among);
+}
+
+static void large_windows(const struct model *model)
+{
+	uint32_t moved = (uint32_t)(model->prod - model->cons), near, bit;
+
+	for (near = 0; near < 8; near++) {
+		large_window(model->cons, moved, (uint32_t)model->cons + 4 - near);
+		large_window(model->cons, moved, (uint32_t)model->prod + 4 - near);
+		for (bit = 0; bit < 32; bit++)
+			large_window(model->cons, moved, (uint32_t)model->cons + (1u << bit) + 4 - near);
+		large_window(model->cons, moved, random32());
+	}
+}
+
+/* -- what to ask for -------------------------------------------------------- */
+
+/* Which of two the consumer reaches first; the one that is reached counts not. */
+static void first(const struct model *model, uint64_t maybe, uint64_t index)
+{
+	struct mydevice_ring ring = ring_of(model);
+	uint64_t truth = maybe > model->cons && maybe < index ? maybe : index;
+
+	MUST(mydevice_reached(&ring, (uint32_t)maybe) == (maybe <= model->cons));
+	MUST(mydevice_reached(&ring, (uint32_t)index) == (index <= model->cons));
+	MUST(mydevice_first(&ring, (uint32_t)maybe, (uint32_t)index) == (uint32_t)truth);
+}
+
+static void firsts_in_full(uint64_t base)
+{
+	struct model model = {
+		.size = MYDEVICE_PAGE_SIZE, .cons = base, .prod = base + MYDEVICE_PAGE_SIZE,
+	};
+	uint64_t maybe, index;
+
+	for (index = model.cons + 1; index <= model.prod; index++)
+		for (maybe = model.cons - 16; maybe <= model.prod; maybe++)
+			first(&model, maybe, index);
+}
+
+static void firsts_at_edges(const struct model *model)
+{
+	uint32_t used = (uint32_t)(model->prod - model->cons), maybe, index;
+	struct mydevice_ring ring = ring_of(model);
+
 	MUST(mydevice_reached(&ring, ring.cons));
+	MUST(mydevice_reached(&ring, ring.cons - INT_MAX));
 	MUST(mydevice_reached(&ring, ring.prod) == !used);
-	for (index = 1; index <= used; index += step(index, mydevice_size(&ring))) {
-		for (maybe = 0; maybe <= used; maybe += step(maybe, mydevice_size(&ring))) {
-			event = mydevice_first(&ring, ring.cons + maybe, ring.cons + index);
-			MUST(event == ring.cons + (maybe && maybe < index ? maybe : index));
-			MUST(mydevice_passed(event, ring.cons, ring.cons + index));
+	for (index = 1; index <= used; index = step(index, used)) {
+		for (maybe = 0; maybe <= used; maybe = step(maybe, used)) {
+			first(model, model->cons + maybe, model->cons + index);
+			first(model, model->cons - maybe, model->cons + index);
 		}
-		event = mydevice_first(&ring, ring.cons - index, ring.cons + index);
-		MUST(event == ring.cons + index);
 	}
 }
 
-/* Pieces lie apart in memory: nothing may run from one into the next. */
-static void places(__u32 order, __u32 base)
+/*
+ * A producer is woken by the one move that makes half of the ring free, and never by
+ * one before or after; with no space at all there is such a move.
+ */
+static void space_events(const struct model *model)
 {
-	struct mydevice_ring ring = ring_at(order, base, 0);
-	__u32 size = mydevice_size(&ring), offset, len, want;
-	__u32 piece = size < MYDEVICE_PIECE_SIZE ? size : MYDEVICE_PIECE_SIZE;
-	unsigned int i;
-	char *at;
+	struct mydevice_ring ring = ring_of(model);
+	uint64_t cons, half = model->prod - model->size / 2;
+	uint32_t event = mydevice_space_event(&ring), used = mydevice_used(&ring), moved;
 
+	if (used <= model->size / 2)
+		return;		/* nobody asks */
+	for (moved = 0; moved <= used; moved = step(moved, used)) {
+		cons = model->cons + moved;
+		MUST(mydevice_passed(event, ring.cons, (uint32_t)cons) == (cons >= half));
+		if (cons >= half)
+			MUST(!mydevice_passed(event, (uint32_t)cons, ring.prod));
+	}
+}
+
+static void shares(uint32_t size)
+{
+	static const unsigned long wants[] = {
+		0, 1, 1023, 1024, 1025, 4096, 262143, 262144, 262145, 1 << 20, INT_MAX,
+		UINT_MAX - 1ul, UINT_MAX, UINT_MAX + 1ul, UINT_MAX + 2ul, LONG_MAX, ULONG_MAX,
+	};
+	struct mydevice_ring ring = { .pages = size / MYDEVICE_PAGE_SIZE };
+	unsigned long want;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(wants); i++)
+		MUST(mydevice_share(&ring, wants[i]) == (wants[i] < size / 4 ? wants[i] : size / 4));
+	for (want = size / 4 - 2; want <= size / 4 + 2; want++)
+		MUST(mydevice_share(&ring, want) == (want < size / 4 ? want : size / 4));
+}
+
+/* -- places in memory --------------------------------------------------------- */
+
+/* What is in the ring's memory: each byte's place, and how many follow each other. */
+struct place {
+	char *at;
+	uint32_t follow;
+};
+
+static void make_places(struct place *places, const struct mydevice_ring *ring)
+{
+	uint32_t size = mydevice_size(ring), i;
+
+	for (i = 0; i < size; i++)
+		places[i].at = (char *)ring->piece[i / MYDEVICE_PIECE_SIZE] +
+			       i % MYDEVICE_PIECE_SIZE;
+	for (i = size; i-- > 0;)
+		places[i].follow = i + 1 < size && places[i + 1].at == places[i].at + 1 ?
+				   places[i + 1].follow + 1 : 1;
+}
+
+static void place(const struct mydevice_ring *at_ring, const struct place *places,
+		  uint64_t index, uint32_t want)
+{
+	struct mydevice_ring ring = *at_ring;
+	const struct place *truth = &places[index % mydevice_size(&ring)];
+	uint32_t len = want;
+	char *at = mydevice_at(&ring, (uint32_t)index, &len);
+
+	MUST(at == truth->at);
+	MUST(len == (want < truth->follow ? want : truth->follow));
+	if (len)
+		at[0] = at[len - 1] = 1;	/* the sanitizer looks on */
+}
+
+/*
+ * Pieces lie apart in memory, and each page is tried at its edges, with lengths that
+ * end near the end of a page, of a piece or of the ring.
+ */
+static void all_places(uint32_t size, uint64_t base)
+{
+	struct mydevice_ring ring = { .pages = size / MYDEVICE_PAGE_SIZE };
+	uint32_t piece = size < MYDEVICE_PIECE_SIZE ? size : MYDEVICE_PIECE_SIZE;
+	struct place *places = malloc(size * sizeof(*places));
+	uint64_t edge, index;
+	uint32_t i, want;
+
+	MUST(places);
 	for (i = 0; i < size / piece; i++) {
 		ring.piece[i] = malloc(piece);
 		MUST(ring.piece[i]);
 	}
-	for (offset = 0; offset < size; offset += offset % 4096 < 2 || offset % 4096 == 4095 ? 1 : 4093) {
-		for (want = 1; want <= 2 * size; want = want * 2 + (want % 3)) {
-			len = want;
-			at = mydevice_at(&ring, base + offset, &len);
-			i = ((base + offset) & (size - 1)) / piece;
-			MUST(len >= 1 && len <= want);
-			MUST(at >= (char *)ring.piece[i] && at + len <= (char *)ring.piece[i] + piece);
-			MUST(at - (char *)ring.piece[i] == (base + offset) % piece);
-			MUST(len == want || at + len == (char *)ring.piece[i] + piece);
-			memset(at, 1, len);
+	make_places(places, &ring);
+	for (edge = base - base % MYDEVICE_PAGE_SIZE; edge <= base + size; edge += MYDEVICE_PAGE_SIZE) {
+		for (index = edge - 2; index <= edge + 2; index++) {
+			for (want = 0; want < 5; want++)
+				place(&ring, places, index, want);
+			for (want = MYDEVICE_PAGE_SIZE - 3; want <= MYDEVICE_PAGE_SIZE + 3; want++)
+				place(&ring, places, index, want);
+			for (want = piece - 3; want <= piece + 3; want++)
+				place(&ring, places, index, want);
+			place(&ring, places, index, size);
+			place(&ring, places, index, UINT_MAX);
 		}
 	}
 	for (i = 0; i < size / piece; i++)
 		free(ring.piece[i]);
+	free(places);
+}
+
+/* -- all of it ---------------------------------------------------------------- */
+
+static void one_size(uint32_t size)
+{
+	struct model model = { .size = size };
+	uint32_t used;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bases); i++) {
+		model.cons = bases[i];
+		for (used = 0; used <= size; used = step(used, size)) {
+			model.prod = model.cons + used;
+			claims_at_edges(&model);
+			large_windows(&model);
+			firsts_at_edges(&model);
+			space_events(&model);
+		}
+		all_places(size, bases[i]);
+	}
+	shares(size);
 }
 
 int main(void)
 {
-	__u32 order, used;
+	char what[64];
+	uint32_t order;
 	size_t i;
 
-	for (order = 0; order <= MYDEVICE_MAX_ORDER; order++) {
-		__u32 size = MYDEVICE_PAGE_SIZE << order;
-
-		for (i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
-			for (used = 0; used <= size; used += step(used, size)) {
-				claims(order, bases[i], used);
-				events(order, bases[i], used);
-			}
-			places(order, bases[i]);
-		}
-		printf("# order %u\n", order);
-		passed("claims, wishes to be woken and places in memory are as they should be");
-	}
-	for (i = 0; i < sizeof(bases) / sizeof(bases[0]); i++)
-		wishes(bases[i]);
+	for (i = 0; i < ARRAY_SIZE(in_full); i++)
+		claims_in_full(in_full[i]);
+	passed("one page: every claim, at every filling");
+	for (i = 0; i < ARRAY_SIZE(in_full); i++)
+		firsts_in_full(in_full[i]);
+	passed("one page: every two indices that somebody waits for");
+	for (i = 0; i < ARRAY_SIZE(bases); i++)
+		windows(bases[i]);
 	passed("an event is due exactly when its index is passed");
+	for (order = 0; order <= MYDEVICE_MAX_ORDER; order++) {
+		one_size(MYDEVICE_PAGE_SIZE << order);
+		snprintf(what, sizeof(what), "order %u: claims, wishes and places at the edges", order);
+		passed(what);
+	}
 	printf("1..%u\n", tests_run);
 	return 0;
 }
