@@ -36,7 +36,9 @@ static bool take_end(const char **at, struct xb_dir *dir);
 static bool named_dir(const char *name, struct xb_dir *dir);
 
 static struct xb_device *device_new(struct xb_devices *devices, const struct xb_dir *dir);
-static struct xb_device *device_without(struct xb_devices *devices, const struct xb_dir *dir);
+static struct xb_device *device_without(struct xs_handle *xs, struct xb_devices *devices,
+					const struct xb_dir *dir);
+static bool is_without(struct xs_handle *xs, const struct xb_device *device, enum xb_end end);
 static void device_set_end(struct xb_device *device, const struct xb_dir *dir);
 static void find_other(struct xs_handle *xs, struct xb_devices *devices, struct xb_device *device,
 		       enum xb_end from);
@@ -263,7 +265,7 @@ struct xb_device *xb_devices_add(struct xs_handle *xs, struct xb_devices *device
 	xb_dir_path(dir, path);
 	device = xb_devices_find(devices, path, &end);
 	if (!device) {
-		device = device_without(devices, dir);
+		device = device_without(xs, devices, dir);
 		if (!device)
 			device = device_new(devices, dir);
 		device_set_end(device, dir);
@@ -272,16 +274,30 @@ struct xb_device *xb_devices_add(struct xs_handle *xs, struct xb_devices *device
 	return device;
 }
 
-/* A device of that name whose end of that kind is not known yet. */
-static struct xb_device *device_without(struct xb_devices *devices, const struct xb_dir *dir)
+/* A device of that name whose end of that kind is not known, or no more there. */
+static struct xb_device *device_without(struct xs_handle *xs, struct xb_devices *devices,
+					const struct xb_dir *dir)
 {
 	for (unsigned int i = 0; i < devices->nr; i++) {
 		struct xb_device *device = devices->device[i];
 
-		if (!device->path[dir->end][0] && is_of(device, dir))
+		if (is_of(device, dir) && is_without(xs, device, dir->end))
 			return device;
 	}
 	return NULL;
+}
+
+static bool is_without(struct xs_handle *xs, const struct xb_device *device, enum xb_end end)
+{
+	bool missing;
+	char *value;
+
+	if (!device->path[end][0])
+		return true;
+	value = xb_read(xs, device->path[end], "");
+	missing = !value && errno == ENOENT;
+	free(value);
+	return missing;
 }
 
 static bool is_of(const struct xb_device *device, const struct xb_dir *dir)
@@ -328,7 +344,7 @@ static void find_other(struct xs_handle *xs, struct xb_devices *devices, struct 
 	struct xb_dir dir;
 	unsigned int domid;
 
-	if (device->path[to][0])
+	if (!is_without(xs, device, to))
 		return;
 	xb_otherend(xs, device->path[from], from, path, &domid);
 	if (!path[0] || xb_devices_find(devices, path, &ignored))
@@ -592,6 +608,11 @@ void xb_usage_error(const char *format, ...)
 	va_start(args, format);
 	say(format, args);
 	va_end(args);
+	xb_see_help();
+}
+
+void xb_see_help(void)
+{
 	fprintf(stderr, "    See: %s --help\n", program_invocation_short_name);
 	exit(EX_USAGE);
 }

@@ -230,6 +230,9 @@ void xb_die(int status, const char *format, ...)
 /* The same with EX_USAGE, and where to read how it is right. */
 void xb_usage_error(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
+/* That alone, for what getopt_long() has told already. */
+void xb_see_help(void) __attribute__((noreturn));
+
 /* A decimal number less than @limit, digits only. */
 bool xb_number(const char *text, unsigned int limit, unsigned int *number);
 
