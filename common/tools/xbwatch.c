@@ -122,16 +122,19 @@ static void look_for_other(struct watch *watch, struct xb_device *device, enum x
 static void look_at_error(struct watch *watch, const struct xb_dir *dir);
 static struct seen *seen_of(struct watch *watch, struct xb_device *device);
 
-static void sync_nodes(struct watch *watch, struct xb_device *device, enum xb_end side,
-		       const char *below);
+static void look_at_node(struct watch *watch, struct xb_device *device, enum xb_end side,
+			 const char *name);
+static void look_at_directory(struct watch *watch, struct xb_device *device, enum xb_end side);
+static char *read_node(struct watch *watch, const char *dir, const char *name, unsigned int *len);
 static void directory_came(struct watch *watch, struct xb_device *device, enum xb_end side);
 static void directory_went(struct watch *watch, struct xb_device *device, enum xb_end side);
 static void node_is(struct watch *watch, struct xb_device *device, enum xb_end side,
-		    struct xb_node *node, bool first_look);
-static void node_went(struct watch *watch, struct xb_device *device, enum xb_end side,
-		      unsigned int index);
+		    const struct xb_node *node, enum chart_what what);
 static bool is_full(struct watch *watch, struct xb_device *device, enum xb_end side);
-static void keep_node(struct end *end, struct xb_node *node);
+static struct xb_node *new_node(struct end *end, const char *name);
+static char *copy_value(const struct xb_node *node);
+static void nodes_went(struct watch *watch, struct xb_device *device, enum xb_end side,
+		       const char *name);
 static bool is_below(const char *name, const char *below);
 static bool same_value(const struct xb_node *a, const struct xb_node *b);
 
@@ -464,7 +467,7 @@ static void look_at(struct watch *watch, const char *path)
 	if (device) {
 		const char *rest = path + strlen(device->path[side]);
 
-		sync_nodes(watch, device, side, *rest ? rest + 1 : rest);
+		look_at_node(watch, device, side, *rest ? rest + 1 : rest);
 		if (!strcmp(rest, side == XB_FRONT ? "/backend" : "/frontend"))
 			look_for_other(watch, device, side);
 	} else if (xb_dir_parse(path, &dir, NULL)) {
@@ -499,7 +502,7 @@ static void look_below(struct watch *watch, const char *path)
 
 		for (int side = XB_FRONT; side <= XB_BACK; side++)
 			if (device->path[side][0] && is_below(device->path[side], path))
-				sync_nodes(watch, device, side, "");
+				look_at_node(watch, device, side, "");
 	}
 }
 
@@ -507,19 +510,21 @@ static void look_at_both(struct watch *watch, struct xb_device *device)
 {
 	for (int side = XB_FRONT; side <= XB_BACK; side++)
 		if (device->path[side][0])
-			sync_nodes(watch, device, side, "");
+			look_at_node(watch, device, side, "");
 }
 
 /* The node that names the other end was written. */
 static void look_for_other(struct watch *watch, struct xb_device *device, enum xb_end side)
 {
+	enum xb_end other = xb_other(side);
 	struct xb_dir dir;
 
-	if (!xb_dir_parse(device->path[side], &dir, NULL))
+	if (seen_of(watch, device)->end[other].exists ||
+	    !xb_dir_parse(device->path[side], &dir, NULL))
 		return;
 	xb_devices_add(watch->xs, &watch->devices, &dir);
-	if (device->path[xb_other(side)][0])
-		sync_nodes(watch, device, xb_other(side), "");
+	if (device->path[other][0])
+		look_at_node(watch, device, other, "");
 }
 
 /* The last error of an end's kernel is kept outside the end's directory. */
@@ -561,31 +566,51 @@ static struct seen *seen_of(struct watch *watch, struct xb_device *device)
 }
 
 /*
- * Compare what is now at and below this node ("": the whole directory) with what
- * was there, and show what is different.
+ * Read the one node ("" is the directory itself), and nothing else: what is below it
+ * has events of its own, and while we read the next state may come. But what is
+ * gone went with all that was below it, without a word.
  */
-static void sync_nodes(struct watch *watch, struct xb_device *device, enum xb_end side,
-		       const char *below)
+static void look_at_node(struct watch *watch, struct xb_device *device, enum xb_end side,
+			 const char *name)
 {
 	struct end *end = &seen_of(watch, device)->end[side];
-	bool there, first_look = !end->exists;
-	struct xb_nodes now;
+	struct xb_node node = { .name = (char *)name };
 
-	if (first_look)
-		below = "";
-	there = xb_nodes_read(watch->xs, device->path[side], below, false, &now);
-	if (there && !end->exists)
-		directory_came(watch, device, side);
-	if (!there && !*below && end->exists)
+	if (!end->exists) {
+		look_at_directory(watch, device, side);
+		return;
+	}
+	node.value = read_node(watch, device->path[side], name, &node.len);
+	if (!node.value && *name)
+		nodes_went(watch, device, side, name);
+	else if (!node.value)
 		directory_went(watch, device, side);
-	for (unsigned int i = end->nodes.nr; i-- > 0; )
-		if (is_below(end->nodes.node[i].name, below) &&
-		    !xb_nodes_find(&now, end->nodes.node[i].name))
-			node_went(watch, device, side, i);
-	for (unsigned int i = 0; i < now.nr; i++)
-		if (now.node[i].name[0])
-			node_is(watch, device, side, &now.node[i], first_look);
-	xb_nodes_free(&now);
+	else if (*name)
+		node_is(watch, device, side, &node, CHART_WRITTEN);
+	free(node.value);
+}
+
+/* All of a directory that was not there before. */
+static void look_at_directory(struct watch *watch, struct xb_device *device, enum xb_end side)
+{
+	struct xb_nodes nodes;
+
+	if (!xb_nodes_read(watch->xs, device->path[side], "", false, &nodes))
+		return;
+	directory_came(watch, device, side);
+	for (unsigned int i = 0; i < nodes.nr; i++)
+		if (nodes.node[i].name[0] && nodes.node[i].value)
+			node_is(watch, device, side, &nodes.node[i], CHART_THERE);
+	xb_nodes_free(&nodes);
+}
+
+static char *read_node(struct watch *watch, const char *dir, const char *name, unsigned int *len)
+{
+	char path[XENSTORE_ABS_PATH_MAX + 1];
+
+	if (snprintf(path, sizeof(path), "%s%s%s", dir, *name ? "/" : "", name) >= (int)sizeof(path))
+		return NULL;
+	return xs_read(watch->xs, XBT_NULL, path, len);
 }
 
 static void directory_came(struct watch *watch, struct xb_device *device, enum xb_end side)
@@ -613,8 +638,9 @@ static void directory_went(struct watch *watch, struct xb_device *device, enum x
 	show_node(watch, device, side, CHART_REMOVED, NULL, NULL);
 }
 
+/* The node has this value: show it if it had another, or none, and keep it. */
 static void node_is(struct watch *watch, struct xb_device *device, enum xb_end side,
-		    struct xb_node *node, bool first_look)
+		    const struct xb_node *node, enum chart_what what)
 {
 	struct end *end = &seen_of(watch, device)->end[side];
 	struct xb_node *old = (struct xb_node *)xb_nodes_find(&end->nodes, node->name);
@@ -622,24 +648,15 @@ static void node_is(struct watch *watch, struct xb_device *device, enum xb_end s
 
 	if (old ? same_value(old, node) : is_full(watch, device, side))
 		return;
-	if (old) {
-		was = *old;
-		*old = *node;
-		old->name = was.name;
-		was.name = node->name;
-		memset(node, 0, sizeof(*node));
-		node = old;
-	}
+	if (!old)
+		old = new_node(end, node->name);
+	was = *old;
+	old->value = copy_value(node);
+	old->len = node->len;
 	if (is_state(node))
 		end->state = xb_state_value(node->value);
-	show_node(watch, device, side, first_look ? CHART_THERE : CHART_WRITTEN, old ? &was : NULL,
-		  node);
-	if (old) {
-		free(was.name);
-		free(was.value);
-	} else {
-		keep_node(end, node);
-	}
+	show_node(watch, device, side, what, was.value ? &was : NULL, node);
+	free(was.value);
 }
 
 /* A guest has a quota of nodes, but who has none could fill our memory. */
@@ -656,26 +673,45 @@ static bool is_full(struct watch *watch, struct xb_device *device, enum xb_end s
 	return true;
 }
 
-static void keep_node(struct end *end, struct xb_node *node)
+static struct xb_node *new_node(struct end *end, const char *name)
 {
+	struct xb_node *node;
+
 	end->nodes.node = xb_realloc(end->nodes.node, (end->nodes.nr + 1) * sizeof(*node));
-	end->nodes.node[end->nodes.nr++] = *node;
+	node = &end->nodes.node[end->nodes.nr++];
 	memset(node, 0, sizeof(*node));
+	node->name = xb_strdup(name);
+	return node;
 }
 
-static void node_went(struct watch *watch, struct xb_device *device, enum xb_end side,
-		      unsigned int index)
+static char *copy_value(const struct xb_node *node)
+{
+	char *value = xb_realloc(NULL, node->len + 1);
+
+	memcpy(value, node->value, node->len);
+	value[node->len] = '\0';
+	return value;
+}
+
+/* A node, and what was below it. */
+static void nodes_went(struct watch *watch, struct xb_device *device, enum xb_end side,
+		       const char *name)
 {
 	struct end *end = &seen_of(watch, device)->end[side];
-	struct xb_node was = end->nodes.node[index];
 
-	memmove(&end->nodes.node[index], &end->nodes.node[index + 1],
-		(--end->nodes.nr - index) * sizeof(was));
-	if (is_state(&was))
-		end->state = XB_NO_STATE;
-	show_node(watch, device, side, CHART_REMOVED, &was, NULL);
-	free(was.name);
-	free(was.value);
+	for (unsigned int i = end->nodes.nr; i-- > 0; ) {
+		struct xb_node was = end->nodes.node[i];
+
+		if (!is_below(was.name, name))
+			continue;
+		memmove(&end->nodes.node[i], &end->nodes.node[i + 1],
+			(--end->nodes.nr - i) * sizeof(was));
+		if (is_state(&was))
+			end->state = XB_NO_STATE;
+		show_node(watch, device, side, CHART_REMOVED, &was, NULL);
+		free(was.name);
+		free(was.value);
+	}
 }
 
 /* "a/b" is below "a" and "", and so is "a". */
@@ -688,8 +724,6 @@ static bool is_below(const char *name, const char *below)
 
 static bool same_value(const struct xb_node *a, const struct xb_node *b)
 {
-	if (!a->value || !b->value)
-		return a->value == b->value;
 	return a->len == b->len && !memcmp(a->value, b->value, a->len);
 }
 
@@ -775,10 +809,6 @@ static void value_text(char *out, size_t size, const struct xb_node *node)
 	char text[VALUE_MAX - 2];
 	int state;
 
-	if (!node->value) {
-		snprintf(out, size, "(not readable)");
-		return;
-	}
 	xb_printable(text, size - strlen("\"\""), node->value, node->len);
 	state = is_state(node) ? xb_state_value(node->value) : XB_NO_STATE;
 	if (state >= 0)
