@@ -12,7 +12,7 @@
 #define MSC_LINES_MAX	12
 #define MSC_LINE_MAX	44
 /* What one end writes within this time is drawn in one box. */
-#define MSC_BURST	0.1
+#define MSC_BURST	0.5
 
 /* Two colours that are told apart in grey, too. */
 static const char *const end_colour[] = { "#1f5fa8", "#a05a00" };
@@ -142,7 +142,7 @@ static void msc_entities(const struct chart *chart, FILE *out)
 
 	for (unsigned int i = 0; i < chart->nr_devices; i++)
 		drawn += chart->device[i].drawn;
-	fprintf(out, "\twidth=\"%u\";\n\tt [label=\"seconds\", linecolour=\"white\"]", 200 + 600 * drawn);
+	fprintf(out, "\twidth=\"%u\";\n\tt [label=\"seconds\", linecolour=\"white\"]", 340 + 680 * drawn);
 	for (unsigned int i = 0; i < chart->nr_devices; i++) {
 		const struct chart_device *device = &chart->device[i];
 
@@ -339,7 +339,7 @@ static void dot_edge(unsigned int device, const struct edge *edge, unsigned int 
 	dot_name(device, edge->from, out);
 	fputs(" -> ", out);
 	dot_name(device, edge->to, out);
-	fprintf(out, " [label=\"%u. %s\\n%.3f s", number, xb_end_name(edge->mover), edge->first_seen);
+	fprintf(out, " [label=\"  %u. %s  \\n  %.3f s", number, xb_end_name(edge->mover), edge->first_seen);
 	if (edge->times > 1)
 		fprintf(out, ", %u times", edge->times);
 	fprintf(out, "\", color=\"%s\", fontcolor=\"%s\"];\n", end_colour[edge->mover],

@@ -580,6 +580,8 @@ static void look_at_node(struct watch *watch, struct xb_device *device, enum xb_
 		look_at_directory(watch, device, side);
 		return;
 	}
+	if (watch->options->states_only && *name && !is_state(&node))
+		return;
 	node.value = read_node(watch, device->path[side], name, &node.len);
 	if (!node.value && *name)
 		nodes_went(watch, device, side, name);
