@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,9 +26,10 @@
 #include "xenbus.h"
 
 #define DOMAINS		"/local/domain"
-/* Values are shown up to this length, charts have less room. */
+/* Names and values are shown up to these lengths, charts have less room. */
+#define NAME_MAX_SHOWN	44
 #define VALUE_MAX	72
-#define CHART_VALUE_MAX	40
+#define CHART_TEXT_MAX	40
 /* So many events are taken before the nodes are read that they are about. */
 #define EVENTS_MAX	4096
 #define PATHS_MAX	256
@@ -73,6 +75,7 @@ enum ending { NOT_YET, REACHED, TIMED_OUT, SIGNALLED, CANNOT_WRITE, NO_XENSTORE 
 struct watch {
 	struct options *options;
 	struct xs_handle *xs;
+	int signals;
 	FILE *out;
 	struct timespec start;
 	bool starting;		/* what is shown was there before */
@@ -91,8 +94,6 @@ struct paths {
 	unsigned int nr;
 };
 
-static volatile sig_atomic_t signalled;
-
 static void parse_options(int argc, char **argv, struct options *options);
 static void show_help(void) __attribute__((noreturn));
 static void parse_until(char *states, struct options *options);
@@ -104,12 +105,11 @@ static void watch_begin(struct watch *watch, struct options *options);
 static bool goes_to_stdout(const struct file *file);
 static void open_files(struct options *options);
 static bool open_file(struct file *file);
-static void catch_signals(void);
-static void on_signal(int signal);
+static int catch_signals(void);
 
 static void watch_run(struct watch *watch);
 static void wait_for_events(struct watch *watch);
-static bool time_left(const struct watch *watch, struct timespec *left);
+static int milliseconds_left(const struct watch *watch);
 static double seconds_since(const struct timespec *start);
 static void take_events(struct watch *watch, struct paths *paths);
 static void note_path(struct paths *paths, const char *path);
@@ -302,7 +302,7 @@ static void watch_begin(struct watch *watch, struct options *options)
 	watch->out = goes_to_stdout(&options->msc) || goes_to_stdout(&options->dot) ? stderr : stdout;
 	setvbuf(watch->out, NULL, _IOLBF, BUFSIZ);
 	xb_colour_init(watch->out);
-	catch_signals();
+	watch->signals = catch_signals();
 	watch->xs = xb_open();
 	if (!xs_watch(watch->xs, DOMAINS, "xbwatch"))
 		xb_die(EX_UNAVAILABLE, "XenStore refuses a watch: %s", strerror(errno));
@@ -346,26 +346,22 @@ static bool open_file(struct file *file)
 	return file->fd >= 0;
 }
 
-/* They are let in by ppoll() alone, so that none comes between test and wait. */
-static void catch_signals(void)
+/* As a file that can be read when one has come: wait_for_events() waits for both. */
+static int catch_signals(void)
 {
-	struct sigaction action = { .sa_handler = on_signal };
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 	sigset_t set;
+	int fd;
 
-	sigemptyset(&set);
-	for (unsigned int i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-		sigaddset(&set, signals[i]);
-		sigaction(signals[i], &action, NULL);
-	}
-	sigprocmask(SIG_BLOCK, &set, NULL);
 	/* A reader who leaves is seen when writing fails. */
 	signal(SIGPIPE, SIG_IGN);
-}
-
-static void on_signal(int signal)
-{
-	signalled = signal;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (fd < 0)
+		xb_die(EX_OSERR, "signals cannot be waited for: %s", strerror(errno));
+	return fd;
 }
 
 static void watch_run(struct watch *watch)
@@ -387,33 +383,29 @@ static void watch_run(struct watch *watch)
 /* Until there is one, the time is over, or a signal comes. */
 static void wait_for_events(struct watch *watch)
 {
-	struct pollfd fd = { .fd = xs_fileno(watch->xs), .events = POLLIN };
-	struct timespec left;
-	sigset_t none;
+	struct pollfd fds[] = {
+		{ .fd = xs_fileno(watch->xs), .events = POLLIN },
+		{ .fd = watch->signals, .events = POLLIN },
+	};
+	int left = milliseconds_left(watch);
 
-	if (!time_left(watch, &left)) {
+	if (left == 0)
 		watch->ending = TIMED_OUT;
-		return;
-	}
-	if (watch->more_events)
-		left = (struct timespec){ 0 };
-	sigemptyset(&none);
-	ppoll(&fd, 1, watch->more_events || watch->options->timeout > 0 ? &left : NULL, &none);
-	if (signalled)
+	poll(fds, 2, watch->more_events ? 0 : left);
+	if (fds[1].revents)
 		watch->ending = SIGNALLED;
 }
 
-static bool time_left(const struct watch *watch, struct timespec *left)
+/* As poll() has it: -1 is for ever. It is asked again after half an hour. */
+static int milliseconds_left(const struct watch *watch)
 {
 	double seconds = watch->options->timeout - seconds_since(&watch->start);
 
 	if (watch->options->timeout == 0)
-		return true;
+		return -1;
 	if (seconds <= 0)
-		return false;
-	left->tv_sec = seconds;
-	left->tv_nsec = (seconds - left->tv_sec) * 1e9;
-	return true;
+		return 0;
+	return 1 + 1000 * (seconds < 1800 ? seconds : 1800);
 }
 
 static double seconds_since(const struct timespec *start)
@@ -736,6 +728,7 @@ static void show_node(struct watch *watch, struct xb_device *device, enum xb_end
 		      enum chart_what what, const struct xb_node *old, const struct xb_node *new)
 {
 	const struct xb_node *node = new ? new : old;
+	char name[NAME_MAX_SHOWN];
 
 	if (watch->ending != NOT_YET || (watch->options->states_only && node && !is_state(node)))
 		return;
@@ -744,7 +737,8 @@ static void show_node(struct watch *watch, struct xb_device *device, enum xb_end
 	if (!node)
 		show_directory(watch, device, side, what);
 	else
-		fprintf(watch->out, "%-20s  ", node->name);
+		fprintf(watch->out, "%-20s  ",
+			xb_printable(name, sizeof(name), node->name, strlen(node->name)));
 	if (old) {
 		show_value(watch, old);
 		fputs(new ? " -> " : "", watch->out);
@@ -832,8 +826,8 @@ static void draw(struct watch *watch, struct xb_device *device, enum xb_end side
 		 enum chart_what what, const struct xb_node *node)
 {
 	const struct seen *seen = seen_of(watch, device);
-	char value[CHART_VALUE_MAX] = "";
-	char name[CHART_VALUE_MAX] = "";
+	char value[CHART_TEXT_MAX] = "";
+	char name[CHART_TEXT_MAX] = "";
 	struct chart_event event = {
 		.device = seen->in_chart, .end = side, .seconds = watch->now, .what = what,
 		.name = name, .value = value,
