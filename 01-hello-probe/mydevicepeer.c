@@ -105,6 +105,7 @@ static void peer_disconnect(struct peer *peer);
 static void peer_stop(struct peer *peer);
 static void front_await_release(struct peer *peer);
 static void peer_withdraw(struct peer *peer);
+static void peer_release(struct peer *peer);
 
 /* What they all use, at the end of the file. */
 static bool peer_read_number(struct peer *peer, const char *node, unsigned int *value);
@@ -140,6 +141,7 @@ int main(int argc, char **argv)
 	while (!peer.done)
 		peer_wait(&peer);
 	peer_leave(&peer);
+	peer_release(&peer);
 	return peer.status;
 }
 
@@ -709,6 +711,13 @@ static void peer_withdraw(struct peer *peer)
 		snprintf(path, sizeof(path), "%s/%s", peer->dir, nodes[i]);
 		xs_rm(peer->xs, XBT_NULL, path);
 	}
+}
+
+/* Gives back what the libraries gave. */
+static void peer_release(struct peer *peer)
+{
+	xs_close(peer->xs);
+	free(peer->otherend);
 }
 
 /*

@@ -64,6 +64,7 @@
  * @done: it is time to leave
  * @status: what the process exits with, one of sysexits.h
  * @answer: answer each event with one of our own
+ * @log: where the libraries tell of errors
  * @evtchn: the event channels of this process
  * @port: the event channel's port in this domain, -1 when there is none
  * @heard: the first event has come, if binding makes one
@@ -109,6 +110,7 @@ struct peer {
 	bool done;
 	int status;
 	bool answer;
+	struct xentoollog_logger *log;
 	xenevtchn_handle *evtchn;
 	xenevtchn_port_or_error_t port;
 	bool heard;
@@ -148,11 +150,11 @@ static void peer_find(struct peer *peer);
 static bool peer_may_write(struct peer *peer);
 static void peer_claim(struct peer *peer);
 static void peer_begin(struct peer *peer);
+static struct xentoollog_logger *quiet(void);
 static void peer_open_evtchn(struct peer *peer);
 static void peer_open_gntshr(struct peer *peer);
 static void peer_open_gnttab(struct peer *peer);
 static void need_file(const char *path, const char *remedy);
-static struct xentoollog_logger *quiet(void);
 static int open_signals(void);
 static void peer_forget_error(struct peer *peer);
 static void peer_wait(struct peer *peer);
@@ -217,6 +219,7 @@ static void peer_teardown_stream(struct peer *peer);
 static void release_ring(struct peer *peer, struct mydevice_ring *ring);
 static void front_await_release(struct peer *peer);
 static void peer_withdraw(struct peer *peer);
+static void peer_release(struct peer *peer);
 
 /* What they all use, at the end of the file. */
 static bool peer_read_number(struct peer *peer, const char *node, unsigned int *value);
@@ -253,6 +256,7 @@ int main(int argc, char **argv)
 	while (!peer.done)
 		peer_wait(&peer);
 	peer_leave(&peer);
+	peer_release(&peer);
 	return peer.status;
 }
 
@@ -447,6 +451,7 @@ static void peer_begin(struct peer *peer)
 {
 	char path[PATH_MAX];
 
+	peer->log = quiet();
 	peer_open_evtchn(peer);
 	if (peer->frontend)
 		peer_open_gntshr(peer);
@@ -468,10 +473,19 @@ static void peer_begin(struct peer *peer)
 		back_offer(peer);
 }
 
+/*
+ * The libraries tell of errors themselves, each in its own words. What is said of
+ * them here says what to do, too.
+ */
+static struct xentoollog_logger *quiet(void)
+{
+	return (struct xentoollog_logger *)xtl_createlogger_stdiostream(stderr, XTL_CRITICAL, 0);
+}
+
 static void peer_open_evtchn(struct peer *peer)
 {
 	need_file("/dev/xen/evtchn", "type: modprobe xen-evtchn");
-	peer->evtchn = xenevtchn_open(quiet(), 0);
+	peer->evtchn = xenevtchn_open(peer->log, 0);
 	if (!peer->evtchn)
 		die(EX_OSERR, "event channels cannot be opened: %s", strerror(errno));
 	peer->port = -1;
@@ -480,7 +494,7 @@ static void peer_open_evtchn(struct peer *peer)
 static void peer_open_gntshr(struct peer *peer)
 {
 	need_file("/dev/xen/gntalloc", "type: modprobe xen-gntalloc");
-	peer->gntshr = xengntshr_open(quiet(), 0);
+	peer->gntshr = xengntshr_open(peer->log, 0);
 	if (!peer->gntshr)
 		die(EX_OSERR, "pages cannot be shared: %s", strerror(errno));
 }
@@ -488,7 +502,7 @@ static void peer_open_gntshr(struct peer *peer)
 static void peer_open_gnttab(struct peer *peer)
 {
 	need_file("/dev/xen/gntdev", "type: modprobe xen-gntdev");
-	peer->gnttab = xengnttab_open(quiet(), 0);
+	peer->gnttab = xengnttab_open(peer->log, 0);
 	if (!peer->gnttab)
 		die(EX_OSERR, "grants cannot be opened: %s", strerror(errno));
 }
@@ -501,15 +515,6 @@ static void need_file(const char *path, const char *remedy)
 	if (errno == EACCES || errno == EPERM)
 		die(EX_NOPERM, "%s: %s; this needs root", path, strerror(errno));
 	die(EX_OSFILE, "%s: %s; %s", path, strerror(errno), remedy);
-}
-
-/*
- * The libraries tell of errors themselves, each in its own words. What is said of
- * them here says what to do, too.
- */
-static struct xentoollog_logger *quiet(void)
-{
-	return (struct xentoollog_logger *)xtl_createlogger_stdiostream(stderr, XTL_CRITICAL, 0);
 }
 
 /* The signals that end the process, and are read from a file instead. */
@@ -1493,6 +1498,20 @@ static void peer_withdraw(struct peer *peer)
 		snprintf(path, sizeof(path), "%s/%s", peer->dir, nodes[i]);
 		xs_rm(peer->xs, XBT_NULL, path);
 	}
+}
+
+/* Gives back what the libraries gave. */
+static void peer_release(struct peer *peer)
+{
+	if (peer->frontend)
+		xengntshr_close(peer->gntshr);
+	else
+		xengnttab_close(peer->gnttab);
+	free(peer->unread);
+	xenevtchn_close(peer->evtchn);
+	xtl_logger_destroy(peer->log);
+	xs_close(peer->xs);
+	free(peer->otherend);
 }
 
 /*

@@ -537,6 +537,7 @@ test_conformance() {
 	"$lab" start || bail_out "the lab does not start"
 	guest=$(in_dom0 'xl domid domU1') || bail_out "dom0 does not answer"
 	target unload >/dev/null 2>&1
+	sanitized_peer $stage || bail_out "mydevicepeer cannot be compiled"
 	mark_logs 1
 	start=$(ledger)
 	ok "make load FRONT=$FRONT BACK=$BACK" target load
@@ -551,6 +552,9 @@ test_conformance() {
 		is "$("in_$end" "dmesg | grep -E 'BUG|WARN|Oops|Call Trace|rcu.*stall|blocked for more|general protection'")" "" \
 			"no warning in the log of $end"
 		is "$("in_$end" "dmesg | grep segfault; pidof mydevicepeer" | wc -w)" "$(process $end && echo 1 || echo 0)" "$end: as many processes as there should be"
+	done
+	for end in dom0 domU; do
+		is "$("in_$end" "cat /run/mydevice*/log /tmp/said 2>/dev/null | grep -E 'Sanitizer|runtime error'")" "" "$end: no sanitizer has a complaint"
 	done
 	ok "make unload, nothing by force" unloads_without_force
 	nothing_left

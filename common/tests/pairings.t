@@ -101,6 +101,7 @@ pairing() {
 	export FRONT BACK
 	mark_logs "$FRONT $BACK"
 	start=$(ledger)
+	sanitized_peer "$stage" || fail "mydevicepeer of $stage cannot be compiled"
 	ok "make -C $stage load FRONT=$FRONT BACK=$BACK" target load
 	unhurt
 	for end in domU dom0; do
@@ -112,6 +113,7 @@ pairing() {
 	works
 	next_one_takes_over
 	unhurt
+	is "$(in_dom0 'cat /run/mydevice*/log 2>/dev/null' | grep -E 'Sanitizer|runtime error')$(in_domU 'cat /run/mydevice*/log 2>/dev/null' | grep -E 'Sanitizer|runtime error')" "" "no sanitizer has a complaint"
 	has "$(target log)" 'mydevicepeer says:' "make log shows what the process says"
 	has "$(target status)" 'of mydevicepeer, process' "make status shows the process"
 	ok "make try" target try
@@ -138,8 +140,8 @@ refuses() {
 bad_input() {
 	stage=03-shared-memory FRONT=kernel BACK=kernel
 	peer=/tmp/mydevicepeer
-	make -s -C "$top/$stage" mydevicepeer && "$lab" put dom0 "$top/$stage/mydevicepeer" /tmp &&
-		"$lab" put domU "$top/$stage/mydevicepeer" /tmp || fail "mydevicepeer for $stage"
+	sanitized_peer $stage && "$lab" put dom0 "$MYDEVICEPEER" /tmp && "$lab" put domU "$MYDEVICEPEER" /tmp ||
+		fail "mydevicepeer for $stage"
 	refuses domU "$peer" 64 'which end is it to be'
 	refuses domU "$peer --frontend --backend 1" 64 'which end is it to be'
 	refuses domU "$peer --frontend 1" 64 'takes no DOMID'
