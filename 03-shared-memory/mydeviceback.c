@@ -645,7 +645,8 @@ static int mydeviceback_fault_in(struct iov_iter *iter,
 
 /*
  * Sleeps until there is reason to look again, which there is when the counter is
- * not any more what it was. Says how long that took.
+ * not any more what it was. Says how long that took. Freezable: a guest that is
+ * saved meanwhile, and goes on, has not interrupted anything.
  */
 static int mydeviceback_sleep(struct mydeviceback_stream *stream,
 			      wait_queue_head_t *queue, atomic_t *wakeups,
@@ -655,7 +656,8 @@ static int mydeviceback_sleep(struct mydeviceback_stream *stream,
 	int err;
 
 	atomic_inc(&stream->sleeps);
-	err = wait_event_interruptible(*queue, atomic_read(wakeups) != seen);
+	err = wait_event_state(*queue, atomic_read(wakeups) != seen,
+			       (TASK_INTERRUPTIBLE | TASK_FREEZABLE));
 	WRITE_ONCE(*waited, ktime_get_ns() - start);
 	return err;
 }

@@ -147,6 +147,7 @@ static unsigned int parse_value(const char *option, const char *text,
 				unsigned int max);
 static bool parse_yes(const char *option, const char *text);
 static void peer_find(struct peer *peer);
+static int open_signals(void);
 static bool peer_may_write(struct peer *peer);
 static void peer_claim(struct peer *peer);
 static void peer_begin(struct peer *peer);
@@ -155,7 +156,6 @@ static void peer_open_evtchn(struct peer *peer);
 static void peer_open_gntshr(struct peer *peer);
 static void peer_open_gnttab(struct peer *peer);
 static void need_file(const char *path, const char *remedy);
-static int open_signals(void);
 static void peer_forget_error(struct peer *peer);
 static void peer_wait(struct peer *peer);
 static bool stream_writable(struct peer *peer);
@@ -382,6 +382,7 @@ static void peer_find(struct peer *peer)
 {
 	char *id;
 
+	peer->signals = open_signals();
 	need_file("/dev/xen/xenbus", "is this a domain of Xen?");
 	peer->xs = xs_open(0);
 	if (!peer->xs)
@@ -402,6 +403,25 @@ static void peer_find(struct peer *peer)
 	if (!peer_may_write(peer))
 		die(EX_NOPERM, "XenStore refuses this domain to write in %s: %s", peer->dir,
 		    strerror(errno));
+}
+
+/*
+ * The signals that end the process are read from a file instead: it is not to end in
+ * a transaction (whose guest Linux 6.1 could not save any more, xs_request_exit()).
+ */
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);	/* a write says so, too */
+	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
 /* May this end write its state? Tried in a transaction that is given up. */
@@ -457,10 +477,8 @@ static void peer_begin(struct peer *peer)
 		peer_open_gntshr(peer);
 	else
 		peer_open_gnttab(peer);
-	peer->signals = open_signals();
 	snprintf(path, sizeof(path), "%s/state", peer->otherend);
-	if (peer->signals < 0 || !xs_watch(peer->xs, peer->dir, "own") ||
-	    !xs_watch(peer->xs, path, "otherend"))
+	if (!xs_watch(peer->xs, peer->dir, "own") || !xs_watch(peer->xs, path, "otherend"))
 		die(EX_OSERR, "%s cannot be watched: %s", path, strerror(errno));
 
 	say("Hello World! This is the %s of device %u; its %s is in domain %u, and %s.",
@@ -515,22 +533,6 @@ static void need_file(const char *path, const char *remedy)
 	if (errno == EACCES || errno == EPERM)
 		die(EX_NOPERM, "%s: %s; this needs root", path, strerror(errno));
 	die(EX_OSFILE, "%s: %s; %s", path, strerror(errno), remedy);
-}
-
-/* The signals that end the process, and are read from a file instead. */
-static int open_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGUSR1);
-	sigaddset(&set, SIGUSR2);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);	/* a write says so, too */
-	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
 /* Takes back what one that was here before said of its failure. */
