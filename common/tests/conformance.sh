@@ -274,6 +274,30 @@ two_waiters() {
 	is "$(sort "$work/two" | paste -sd ,)" "fsync 0,fsync 0,write 100,write 1000000" "$1: and then all return"
 }
 
+# saved END CALL...: a guest is saved while the calls wait, and goes on. If that fails
+# its user space may be frozen for good: nobody can use that lab any more.
+saved() {
+	begin "$@"
+	ok "$1: a call waits" blocked "$1"
+	ok "the guest can be saved meanwhile" in_dom0 'xl save -c domU1 /tmp/save 2>&1; status=$?; rm -f /tmp/save; exit $status' ||
+		{ "$lab" stop; bail_out "the guest may be frozen"; }
+}
+
+frozen() {
+	saved domU open:w write:abc mark:/tmp/begun fsync
+	is "$(io dom0 open:r read:9)" "read 3 abc" "dom0 reads"
+	finish domU
+	is "$result" "write 3,fsync 0" "and then fsync returns"
+	saved domU open:w mark:/tmp/begun fill:1000000
+	is "$(swallow dom0 1000000)" 1000000 "dom0 reads"
+	finish domU
+	is "$result" "write 1000000" "and the write was not cut short"
+	saved domU open:r mark:/tmp/begun read:5
+	io dom0 open:w write:later >/dev/null
+	finish domU
+	is "$result" "read 5 later" "nor was a read interrupted"
+}
+
 # A backend that comes back with the old pages mapped could take page after page.
 keeps_mapped() {
 	mark_logs mapped
@@ -528,7 +552,7 @@ everything() {
 		if process $end; then process_end $end; else kernel_end $end; fi
 		[ "$tests_failed" -eq 0 ] || return 1
 	done
-	process domU || process dom0 || { keeps_mapped && statistics; }
+	process domU || process dom0 || { keeps_mapped && statistics && frozen; }
 	streams
 }
 

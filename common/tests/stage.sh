@@ -91,6 +91,17 @@ says_hello() {
 	has "$log" 'mydevicefront mydevice-0: Probe called. We are good to go.' "domU: probe is called"
 }
 
+# set_permissions PATH PERMISSIONS: in the domU; prints XenStore's answer. The message
+# (XS_SET_PERMS is 14) is written by hand, because xenstore-chmod leaves a transaction
+# open when it is refused, and Linux 6.1 then counts one user of XenStore too few: the
+# guest could never be saved again.
+set_permissions() {
+	length=$(printf %03o $((${#1} + ${#2} + 2)))
+	in_domU "exec 3<>/dev/xen/xenbus
+		printf '\\16\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\$length\\0\\0\\0$1\\0$2\\0' >&3
+		dd bs=4096 count=1 <&3 2>/dev/null | tail -c +17 | tr -d '\\0'"
+}
+
 # The guest may read the backend's directory and write nothing in it.
 guest_cannot_write() {
 	back_dir=/local/domain/0/backend/mydevice/$guest/0
@@ -100,7 +111,7 @@ guest_cannot_write() {
 		ok "the guest cannot write the backend's $node" in_domU "! xenstore-write $back_dir/$node 6"
 	done
 	ok "the guest cannot remove the backend's nodes" in_domU "! xenstore-rm $back_dir/state"
-	ok "the guest cannot change their permissions" in_domU "! xenstore-chmod $back_dir b$guest"
+	is "$(set_permissions "$back_dir" "b$guest")" EACCES "the guest cannot change their permissions"
 	is "$(in_dom0 "xenstore-ls -p $back_dir")" "$before" "the backend's directory is as it was"
 }
 
