@@ -1,0 +1,72 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The ring code with libFuzzer as its peer, for FUZZ_SECONDS (default: 60). Then
+# again with one line of mydevice.h spoiled at a time: each time it must notice.
+
+top=$(cd "$(dirname "$0")/../.." && pwd -P)
+. "$top/common/tests/tap.sh"
+work=$top/.build/tests/fuzz.t
+seconds=${FUZZ_SECONDS:-60}
+case $seconds in '' | *[!0-9]* | 0*) bail_out "FUZZ_SECONDS is a number of seconds: not '$seconds'" ;; esac
+
+# compile DIRECTORY: of the tree that it is.
+compile() {
+	clang -std=gnu11 -O1 -g -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -o "$1/fuzz" "$1/common/tests/fuzz.c"
+}
+
+# A tree with what is needed of this one.
+copy_tree() {
+	mkdir -p "$1/common/tests" "$1/03-shared-memory" "$1/corpus" &&
+		cp "$top/common/tests/fuzz.c" "$1/common/tests" &&
+		cp "$top/03-shared-memory/mydevice.h" "$1/03-shared-memory"
+}
+
+# fuzz DIRECTORY SECONDS
+fuzz() {
+	(cd "$1" && timeout $(($2 * 2 + 60)) ./fuzz -max_len=400 -max_total_time="$2" -timeout=60 \
+		-print_final_stats=1 -verbosity=1 corpus >log 2>&1)
+}
+
+notices_nothing() {
+	fuzz "$1" "$2" || { grep -aE 'fuzz: |ERROR|SUMMARY|runtime error|Base64' "$1/log"; return 1; }
+	grep -a '^Done [1-9]' "$1/log"
+}
+
+# spoiled WHAT SCRIPT: sed's script must change something.
+spoiled() {
+	tree=$work/spoiled
+	rm -rf "$tree"
+	copy_tree "$tree" || return 1
+	sed -i "$2" "$tree/03-shared-memory/mydevice.h"
+	! cmp -s "$tree/03-shared-memory/mydevice.h" "$top/03-shared-memory/mydevice.h" ||
+		{ echo "mydevice.h has no such line any more"; return 1; }
+	compile "$tree" || return 1
+	! fuzz "$tree" "$seconds" || { echo "nothing was noticed in $seconds s"; return 1; }
+	grep -aE 'fuzz: line|ERROR: AddressSanitizer|runtime error' "$tree/log"
+}
+
+notices() {
+	ok "it notices: $1" spoiled "$@"
+	echo "$output" | sed -n 's/^/# /; 1p'
+}
+
+rm -rf "$work"
+ok "it can be compiled" eval 'copy_tree "$work/tree" && compile "$work/tree"' || { done_testing; exit 1; }
+ok "$seconds s of any peer, and of an honest one" notices_nothing "$work/tree" "$seconds"
+echo "# $(grep -a '^Done ' "$work/tree/log"), coverage $(grep -ao 'cov: [0-9]*' "$work/tree/log" | tail -n 1)"
+
+notices "any producer's index is believed" 's/if ((__u32)(prod - ring->prod) > mydevice_free(ring))/if (0)/'
+notices "a producer may fill a ring twice" 's/(prod - ring->prod) > mydevice_free/(prod - ring->prod) > mydevice_size/'
+notices "a producer may go backwards" 's/if ((__u32)(prod - ring->prod) > mydevice_free(ring))/if ((__s32)(prod - ring->prod) > (__s32)mydevice_free(ring))/'
+notices "any consumer's index is believed" 's/if ((__u32)(cons - ring->cons) > mydevice_used(ring))/if (0)/'
+notices "a consumer may take what was not produced" 's/(cons - ring->cons) > mydevice_used/(cons - ring->cons) > mydevice_size/'
+notices "a refused index is kept" 's/^\tif ((__u32)(cons - ring->cons).*/\t__u32 old = ring->cons;\n\n\tring->cons = cons;\n\tif (cons - old > ring->prod - old)/'
+notices "pieces are thought to follow each other" 's/if (left > MYDEVICE_PIECE_SIZE - in_piece)/if (0)/'
+notices "a ring's end is forgotten" 's/left = mydevice_size(ring) - at;/left = mydevice_size(ring);/'
+notices "an event is missed at the wrap" 's/return (__u32)(after - event) < (__u32)(after - before);/return event > before \&\& event <= after;/'
+notices "a writer is woken too late" 's,return ring->prod - mydevice_size(ring) / 2;,return ring->prod;,'
+notices "an index that is reached still counts" 's/if (!mydevice_reached(ring, maybe) \&\& maybe - /if (maybe - /'
+notices "reached is not a matter of distance" 's/return (__s32)(ring->cons - index) >= 0;/return ring->cons >= index;/'
+done_testing
