@@ -579,6 +579,7 @@ static bool points_to(const struct side *side, struct xb_dir *dir)
 static bool check_domains(struct patient *patient)
 {
 	const struct side *front = &patient->side[XB_FRONT], *back = &patient->side[XB_BACK];
+	unsigned int domid = back->domid;
 	struct xb_dir dir;
 	bool alive = true;
 
@@ -591,9 +592,11 @@ static bool check_domains(struct patient *patient)
 				advice(0, "xenstore-rm -t %s", patient->side[end].path);
 		alive = false;
 	}
-	if (is_gone(back->domid) || (points_to(front, &dir) && is_gone(dir.domid))) {
+	if (!is_gone(domid) && points_to(front, &dir))
+		domid = dir.domid;
+	if (is_gone(domid)) {
 		finding(patient, ERROR, "backend-gone", "the domain of its backend, %u, is gone",
-			is_gone(back->domid) ? back->domid : dir.domid);
+			domid);
 		advice_anew(patient);
 		alive = false;
 	}
