@@ -155,8 +155,10 @@ fi
 "$lab" start || bail_out "the lab does not start"
 guest=$("$lab" run dom0 'xl domid domU1' </dev/null) || bail_out "dom0 does not answer"
 faults_sh >"$work/faults.sh"
-"$lab" put dom0 "$doctor" "$work/faults.sh" "$top/03-shared-memory/activate.sh" /tmp &&
-	"$lab" put domU "$doctor" /tmp || bail_out "xbdoctor cannot be copied to the lab"
+libm=$(ldd "$doctor" | awk '$1 == "libm.so.6" { print $3 }')	# the sanitizers', and no other program's there
+"$lab" put dom0 "$doctor" "$work/faults.sh" "$top/03-shared-memory/activate.sh" /tmp && "$lab" put domU "$doctor" /tmp &&
+	for domain in dom0 domU; do "$lab" put $domain "$libm" /lib/x86_64-linux-gnu || break; done &&
+	in_dom0 '/tmp/xbdoctor --version' >/dev/null || bail_out "xbdoctor cannot be copied to the lab"
 
 for stage in 01-hello-probe 02-event-channels 03-shared-memory; do
 	make -s -C "$top/$stage" load WHERE=lab >/dev/null 2>&1 || bail_out "$stage cannot be loaded"
@@ -198,7 +200,7 @@ fault peer-can-write "domain $guest can write in the backend's directory .*the f
 fault peer-can-write "domain $guest can write in the backend's directory .*the first is online" \
 	'xenstore-chmod $B/online b0' 'xenstore-chmod $B/online n0 r$g'
 fault peer-cannot-read "backend's directory is not for domain $guest" 'xenstore-chmod $B n0' 'xenstore-chmod $B n0 r$g'
-fault peer-cannot-read "backend's state is not for domain $guest" 'xenstore-chmod $B/state n0' 'xenstore-chmod $B/state n0 r$g'
+fault peer-cannot-read "backend's state is not for domain $guest" 'xenstore-chmod $B/state n0' again
 fault peer-cannot-read "frontend's directory is not for domain 0" 'xenstore-chmod $F n$g' 'xenstore-chmod $F n$g r0'
 fault bad-number 'ring-ref is no number: "abc"' \
 	'r=$(xenstore-read $F/ring-ref); echo $r >/tmp/ref; xenstore-write $F/ring-ref abc' 'xenstore-write $F/ring-ref $(cat /tmp/ref)'
@@ -350,9 +352,9 @@ domU_sees pointer-mismatch "backend's node frontend is \"/none\"" 'xenstore-writ
 domU_sees wrong-owner "frontend's directory belongs to domain 0" 'xenstore-chmod $F n0 r$g' 'xenstore-chmod $F n$g r0'
 domU_sees peer-can-write "domain $guest can write in the backend's directory" 'xenstore-chmod $B/state b0' 'xenstore-chmod $B/state n0 r$g'
 domU_sees peer-cannot-read "domain $guest may not read the backend's directory" \
-	'xenstore-chmod -r $B n0' 'xenstore-chmod -r $B n0 r$g'
+	'xenstore-chmod -r $B n0' again
 domU_sees peer-cannot-read "domain $guest may not read the backend's node state" \
-	'xenstore-chmod $B/state n0' 'xenstore-chmod $B/state n0 r$g'
+	'xenstore-chmod $B/state n0' again
 domU_sees bad-number 'event-channel is no number: "x"' \
 	'xenstore-read $F/event-channel >/tmp/port; xenstore-write $F/event-channel x' 'xenstore-write $F/event-channel $(cat /tmp/port)'
 domU_sees state-overwritten 'the frontend is Initialised, but its driver went to Connected' \

@@ -170,6 +170,10 @@ static void usage(void);
 static unsigned int admit(const char *operand, struct patients *patients);
 static bool admit_device(struct patients *patients, const struct xb_device *device);
 static void find_sides(struct patient *patient, const struct xb_device *device);
+static bool names(const struct side *side, const struct side *other);
+static void usual_front(const struct xb_device *device, char path[XB_PATH_MAX]);
+static void likely_back(const struct xb_device *device, const struct side *front,
+			char path[XB_PATH_MAX]);
 static const struct kind *kind_of(const char *type);
 static void watch_states(struct patients *patients);
 static bool look_at_state(struct patient *patient);
@@ -339,45 +343,72 @@ static bool admit_device(struct patients *patients, const struct xb_device *devi
 }
 
 /*
- * Where the two ends are, or should be. A backend may be of another type than its
- * frontend (qdisk serves vbd). One that is nowhere named would be in the domain
- * of the frontend's backend-id, or in dom0.
+ * Where the two ends are, or should be: what they name each other is to be checked,
+ * not to be believed. Only one that names the other in return may be in an unusual
+ * place: the first console is, and a backend may be of another type than its frontend
+ * (qdisk serves vbd).
  */
 static void find_sides(struct patient *patient, const struct xb_device *device)
 {
-	char *front = patient->side[XB_FRONT].path, *back = patient->side[XB_BACK].path;
-	struct xb_dir dir = device->dir;
-	unsigned int domid = XB_DOMIDS;
+	struct side *front = &patient->side[XB_FRONT], *back = &patient->side[XB_BACK];
+	struct xb_dir dir;
 
-	dir.end = XB_FRONT;
-	dir.domid = dir.front_domid;
-	xb_dir_path(&dir, front);
-	if (device->path[XB_FRONT][0])
-		strcpy(front, device->path[XB_FRONT]);
-	if (xb_dir_parse(front, &dir, NULL))
+	front->end = XB_FRONT;
+	back->end = XB_BACK;
+	strcpy(front->path, device->path[XB_FRONT]);
+	strcpy(back->path, device->path[XB_BACK]);
+	if (!front->path[0] || !names(front, back))
+		usual_front(device, front->path);
+	if (!back->path[0])
+		likely_back(device, front, back->path);
+
+	xb_dir_parse(back->path, &dir, NULL);
+	back->domid = dir.domid;
+	front->domid = dir.front_domid;
+	patient->number = dir.number;
+	if (xb_dir_parse(front->path, &dir, NULL))
 		strcpy(patient->type, dir.type);
 	else
 		strcpy(patient->type, device->dir.type);
-
-	strcpy(back, device->path[XB_BACK]);
-	if (!back[0]) {
-		xb_otherend(doctor.xs, front, XB_FRONT, back, &domid);
-		if (!xb_dir_parse(back, &dir, NULL) || dir.end != XB_BACK ||
-		    dir.front_domid != device->dir.front_domid ||
-		    dir.number != device->dir.number) {
-			dir = device->dir;
-			dir.end = XB_BACK;
-			dir.domid = domid < XB_DOMIDS ? domid : 0;
-			xb_dir_path(&dir, back);
-		}
-	}
-	xb_dir_parse(back, &dir, NULL);
-	patient->number = dir.number;
 	patient->kind = kind_of(patient->type);
-	patient->side[XB_FRONT].end = XB_FRONT;
-	patient->side[XB_FRONT].domid = dir.front_domid;
-	patient->side[XB_BACK].end = XB_BACK;
-	patient->side[XB_BACK].domid = dir.domid;
+}
+
+/* Does this end name the other's directory, or is that not known? */
+static bool names(const struct side *side, const struct side *other)
+{
+	char path[XB_PATH_MAX];
+	unsigned int domid;
+
+	xb_otherend(doctor.xs, side->path, side->end, path, &domid);
+	return !other->path[0] || !strcmp(path, other->path);
+}
+
+static void usual_front(const struct xb_device *device, char path[XB_PATH_MAX])
+{
+	struct xb_dir dir = device->dir;
+
+	dir.end = XB_FRONT;
+	dir.domid = dir.front_domid;
+	xb_dir_path(&dir, path);
+}
+
+/* The one that the frontend names, if its numbers fit; else where it would be. */
+static void likely_back(const struct xb_device *device, const struct side *front,
+			char path[XB_PATH_MAX])
+{
+	struct xb_dir dir;
+	unsigned int domid;
+
+	xb_otherend(doctor.xs, front->path, XB_FRONT, path, &domid);
+	if (xb_dir_parse(path, &dir, NULL) && dir.end == XB_BACK &&
+	    dir.front_domid == device->dir.front_domid && dir.number == device->dir.number) {
+		xb_dir_path(&dir, path);	/* without anything after it */
+		return;
+	}
+	dir = device->dir;
+	dir.end = XB_BACK;
+	dir.domid = domid < XB_DOMIDS ? domid : 0;
+	xb_dir_path(&dir, path);
 }
 
 static const struct kind *kind_of(const char *type)
