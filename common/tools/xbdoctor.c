@@ -220,6 +220,7 @@ static void advice(unsigned int domid, const char *format, ...)
 int main(int argc, char **argv)
 {
 	struct patients patients = { 0 };
+	char shown[SHOWN];
 
 	parse_options(argc, argv);
 	doctor.xs = xb_open();
@@ -233,7 +234,8 @@ int main(int argc, char **argv)
 	for (int i = optind; i < argc; i++)
 		if (!admit(argv[i], &patients))
 			finding(NULL, ERROR, "no-device",
-				"%s: there is no such device that this domain can see", argv[i]);
+				"%s: there is no such device that this domain can see",
+				xb_printable(shown, sizeof(shown), argv[i], strlen(argv[i])));
 
 	watch_states(&patients);
 	for (unsigned int i = 0; i < patients.nr; i++)
@@ -444,12 +446,15 @@ static bool connected(const struct patient *patient)
  */
 static void watch_states(struct patients *patients)
 {
-	uint64_t wait = doctor.wait * 1000ull, begin = now_ms(), now = begin;
+	uint64_t wait = doctor.wait * 1000ull, begin = now_ms(), now;
 	unsigned int unsettled;
 
-	for (unsigned int i = 0; i < patients->nr; i++)
+	for (unsigned int i = 0; i < patients->nr; i++) {
 		look_at_state(&patients->patient[i]);
+		patients->patient[i].since = begin;
+	}
 	do {
+		now = now_ms();
 		unsettled = 0;
 		for (unsigned int i = 0; i < patients->nr; i++) {
 			struct patient *patient = &patients->patient[i];
@@ -463,7 +468,6 @@ static void watch_states(struct patients *patients)
 		}
 		if (unsettled)
 			usleep(LOOK_AGAIN_MS * 1000);
-		now = now_ms();
 	} while (unsettled && now - begin < 5 * wait);
 }
 
@@ -481,8 +485,6 @@ static bool look_at_state(struct patient *patient)
 		side->state = state;
 		free(value);
 	}
-	if (!patient->since)
-		patient->since = now_ms();
 	return changed;
 }
 
@@ -501,6 +503,7 @@ static bool is_first_console(const struct patient *patient)
 static void examine(struct patient *patient)
 {
 	const char *why = "both ends are Connected";
+	unsigned int nr = sizeof(checks) / sizeof(checks[0]);
 
 	for (int end = XB_FRONT; end <= XB_BACK; end++) {
 		struct side *side = &patient->side[end];
@@ -511,12 +514,12 @@ static void examine(struct patient *patient)
 		if (side->nodes.more)
 			doctor.unseen |= MORE_NODES;
 	}
-	if (is_first_console(patient))
+	if (is_first_console(patient)) {
 		why = "the first console has no handshake";
-	else
-		for (unsigned int i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
-			if (!checks[i](patient))
-				break;
+		nr = 1;		/* its domain may be gone */
+	}
+	for (unsigned int i = 0; i < nr && checks[i](patient); i++)
+		;
 	if (!patient->findings)
 		printf("%sok:%s %s: %s\n", xb_colour(XB_GREEN), xb_colour(XB_PLAIN),
 		       patient->name, why);
@@ -579,6 +582,13 @@ static void advice_anew(const struct patient *patient)
 		advice(0, "detach the device with xl, and attach it again");
 }
 
+/* A kernel reads what a device's nodes say of the other end before probe, and then no more. */
+static void advice_probe(const struct patient *patient)
+{
+	if (!connected(patient))
+		advice_anew(patient);
+}
+
 /* -- the domains and the directories --------------------------------------- */
 
 /* Only dom0 may ask; elsewhere a domain is taken to be there. */
@@ -602,8 +612,8 @@ static bool points_to(const struct side *side, struct xb_dir *dir)
 }
 
 /*
- * Is there a domain at both ends? When a guest ends, XenStore drops what is in
- * the guest's own directory, and nobody drops the backend's; a toolstack does, for
+ * Is there a domain at both ends? When a guest ends its own directory goes with it,
+ * and the backend's stays: the toolstack removes it, but only for
  * the devices that it made. A frontend does not even notice that its backend's
  * domain has died.
  */
@@ -682,6 +692,7 @@ static void check_node_there(struct patient *patient, const struct side *side, c
 	finding(patient, ERROR, "node-missing", "the %s has no node %s: %s",
 		xb_end_name(side->end), name, why);
 	advice(writer_of(side), "xenstore-write %s/%s %s", side->path, name, value);
+	advice_probe(patient);
 }
 
 /*
@@ -722,6 +733,7 @@ static bool check_ids(struct patient *patient)
 			xb_end_name(end), id_name(end), is, pointer_name(end), should_be);
 		advice(writer_of(side), "xenstore-write %s/%s %u", side->path, id_name(end),
 		       should_be);
+		advice_probe(patient);
 	}
 	return true;
 }
@@ -742,6 +754,7 @@ static bool check_pointers(struct patient *patient)
 			xb_printable(shown, sizeof(shown), node->value, node->len), peer->path);
 		advice(writer_of(side), "xenstore-write %s/%s %s", side->path, node->name,
 		       peer->path);
+		advice_probe(patient);
 	}
 	return true;
 }
@@ -1414,8 +1427,8 @@ static void report_unseen(void)
 	const char *begin = "not looked at:";
 
 	if (doctor.unseen & FOREIGN_DRIVERS)
-		printf("note: %s whether a driver is bound in another domain: only its kernel knows. Run xbdoctor there, too.\n",
-		       begin);
+		printf("note: %s whether a driver is bound in another domain: %s\n", begin,
+		       "only its kernel knows. Run xbdoctor there, too.");
 	if (doctor.unseen & FOREIGN_ERRORS)
 		printf("note: %s error nodes of other domains: they are not for domain %u to read.\n",
 		       begin, doctor.own);
