@@ -79,6 +79,14 @@ faults_sh() {
 			xenstore-write $f/backend $k $f/backend-id 0 $f/state $3 \
 				$k/frontend $f $k/frontend-id $g $k/online 1 $k/state $4
 		}
+		driver_domain() {
+			f=/local/domain/0/device/toy/0 k=/local/domain/$g/backend/toy/0/0
+			xenstore-write $f "" $k ""
+			xenstore-chmod $f n0 b$g
+			xenstore-chmod $k n$g r0
+			xenstore-write $f/backend $k $f/backend-id $g $f/state 4 \
+				$k/frontend $f $k/frontend-id 0 $k/online 1 $k/state 4
+		}
 		no_toy() {
 			xenstore-rm -t $h/$1/$2
 			xenstore-rm -t $b/$1/$g/$2
@@ -180,6 +188,11 @@ for stage in 01-hello-probe 02-event-channels 03-shared-memory; do
 		has "$said" "^ok: vif-$guest-0: both ends are Connected" "$stage: $domain sees the network interface"
 	done
 done
+make -s -C "$top/03-shared-memory" load FRONT=user BACK=user WHERE=lab >"$work/load.log" 2>&1 ||
+	{ cat "$work/load.log"; bail_out "no process can be the ends"; }
+healthy_in dom0 "a process at each end"
+healthy_in domU "a process at each end"
+make -s -C "$top/03-shared-memory" load WHERE=lab >/dev/null 2>&1 || bail_out "the modules cannot be loaded"
 "$lab" put dom0 "$top/03-shared-memory/mydeviceback.ko" /tmp && "$lab" put domU "$top/03-shared-memory/mydevicefront.ko" /tmp
 is "$(in_dom0 '/tmp/xbdoctor vif-$g-0 $h/vif/0 $b/vif/$g/0/state')" "ok: vif-$guest-0: both ends are Connected" \
 	"a device that is named three times is looked at once"
@@ -219,10 +232,10 @@ fault bad-number 'max-ring-page-order is no number: "8x"' \
 	'xenstore-write $B/max-ring-page-order 8x' 'xenstore-write $B/max-ring-page-order 8'
 fault bad-number 'frontend-id is no number: ""' 'xenstore-write $B/frontend-id ""' 'xenstore-write $B/frontend-id $g'
 fault bad-number 'online is no number: "yes"' 'xenstore-write $B/online yes' 'xenstore-write $B/online 1'
-fault bad-number 'feature-x is no number: "-1"' 'xenstore-write $F/feature-x -1' 'xenstore-rm $F/feature-x'
+fault bad-number 'feature-x is no number: "1-", and so are 1 more' 'xenstore-write $F/feature-x 1- $F/feature-y 1.0' 'xenstore-rm $F/feature-x $F/feature-y'
 fault bad-state "frontend's state is no state: \"9\"" 'xenstore-write $F/state 9' 'xenstore-write $F/state 4'
 fault bad-state "backend's state is no state: \"4x\"" 'xenstore-write $B/state 4x' 'xenstore-write $B/state 4'
-fault bad-state "frontend's state is no state: \"0\"" 'xenstore-write $F/state 0' again
+fault bad-state "frontend's state is no state: \"0\"" 'toy toy 0 0 2' 'no_toy toy 0' toy
 fault error-node "frontend's driver once wrote an error: \"22 a reason\"" \
 	'xenstore-write /local/domain/$g/error/device/mydevice/0/error "22 a reason"' 'xenstore-rm -t /local/domain/$g/error/device/mydevice/0/error'
 fault error-node "backend's driver once wrote an error: \"22 a reason\"" \
@@ -277,10 +290,8 @@ fault stale-nodes 'mydevice-77-0: its guest, domain 77, is gone' \
 	'xenstore-rm -t $b/mydevice/77/0'
 fault backend-gone 'the domain of its backend, 88, is gone' \
 	'xenstore-write $h/toy/4/backend /local/domain/88/backend/toy/$g/4 $h/toy/4/backend-id 88 $h/toy/4/state 4' 'xenstore-rm -t $h/toy/4' toy
-fault peer-can-write "domain $guest can write in the frontend's directory" \
-	'f=/local/domain/0/device/toy/0 k=/local/domain/$g/backend/toy/0/0
-	xenstore-write $f "" $k ""; xenstore-chmod $f n0 b$g; xenstore-chmod $k n$g r0
-	xenstore-write $f/backend $k $f/backend-id $g $f/state 4 $k/frontend $f $k/frontend-id 0 $k/online 1 $k/state 4' \
+# A driver domain that could write in dom0's frontend; dom0 can write anywhere.
+fault peer-can-write "domain $guest can write in the frontend's directory" 'driver_domain' \
 	'xenstore-rm -t /local/domain/0/device/toy/0; xenstore-rm -t /local/domain/$g/backend/toy/0/0' toy
 
 # -- states and drivers --------------------------------------------------------
@@ -406,6 +417,14 @@ in_dom0 'xenstore-rm $B/online'
 said=$(make -C "$top/03-shared-memory" doctor WHERE=lab 2>&1)
 ok "make doctor: fails when there are findings" test $? -ne 0
 has "$said" 'troubleshooting.md#not-online' "make doctor: shows the finding"
+
+# On a host without a compiler the program that is there is taken.
+mkdir -p "$work/host" && (cd "$top" && tar -cf - common/stage common/stage.mk 03-shared-memory/Makefile .build/tools/xbdoctor) |
+	tar -C "$work/host" -xf - && "$lab" put dom0 "$work/host" /root
+said=$(in_dom0 'make -C /root/host/03-shared-memory doctor 2>&1; echo status $?')
+has "$said" 'troubleshooting.md#not-online' "make doctor: on a host, too"
+said=$(in_dom0 'rm -r /root/host/.build; make -C /root/host/03-shared-memory doctor 2>&1; rm -r /root/host')
+has "$said" 'there is no xbdoctor, and no compiler' "make doctor: says what is missing"
 
 make -s -C "$top/03-shared-memory" unload WHERE=lab >/dev/null 2>&1
 said=$(make -C "$top/03-shared-memory" doctor WHERE=lab 2>&1)

@@ -532,6 +532,12 @@ static const struct xb_node *node_of(const struct side *side, const char *name)
 	return xb_nodes_find(&side->nodes, name);
 }
 
+/* A value may have a NUL in it, and more after that. */
+static bool is_text(const struct xb_node *node, const char *text)
+{
+	return node->len == strlen(text) && !strcmp(node->value, text);
+}
+
 /* A decimal number and nothing else; false if the node is not there, too. */
 static bool number_of(const struct side *side, const char *name, unsigned int limit,
 		      unsigned int *number)
@@ -587,6 +593,13 @@ static void advice_probe(const struct patient *patient)
 {
 	if (!connected(patient))
 		advice_anew(patient);
+}
+
+/* The owner can do that, too; but who that is may be what is wrong. */
+static void advice_chmod(const struct patient *patient, const struct side *side)
+{
+	advice(0, "xenstore-chmod -r %s n%u r%u", side->path, side->domid,
+	       patient->side[xb_other(side->end)].domid);
 }
 
 /* -- the domains and the directories --------------------------------------- */
@@ -666,8 +679,7 @@ static bool check_both_there(struct patient *patient)
 			finding(patient, ERROR, "peer-cannot-read",
 				"domain %u may not read the %s's directory, or it is not there: %s",
 				doctor.own, xb_end_name(end), side->path);
-			advice(0, "xenstore-chmod -r %s n%u r%u", side->path, side->domid,
-			       patient->side[xb_other(end)].domid);
+			advice_chmod(patient, side);
 		}
 	}
 	return both;
@@ -685,8 +697,7 @@ static void check_node_there(struct patient *patient, const struct side *side, c
 	if (node) {
 		finding(patient, ERROR, "peer-cannot-read", "domain %u may not read the %s's node %s",
 			doctor.own, xb_end_name(side->end), name);
-		advice(0, "xenstore-chmod -r %s n%u r%u", side->path, side->domid,
-		       patient->side[xb_other(side->end)].domid);
+		advice_chmod(patient, side);
 		return;
 	}
 	finding(patient, ERROR, "node-missing", "the %s has no node %s: %s",
@@ -727,7 +738,7 @@ static bool check_ids(struct patient *patient)
 		const struct side *side = &patient->side[end];
 		unsigned int is, should_be = patient->side[xb_other(end)].domid;
 
-		if (!number_of(side, id_name(end), XB_DOMIDS, &is) || is == should_be)
+		if (!number_of(side, id_name(end), UINT_MAX, &is) || is == should_be)
 			continue;
 		finding(patient, ERROR, "id-mismatch", "the %s's %s is %u, but its %s is in domain %u",
 			xb_end_name(end), id_name(end), is, pointer_name(end), should_be);
@@ -747,7 +758,7 @@ static bool check_pointers(struct patient *patient)
 		const struct xb_node *node = node_of(side, pointer_name(end));
 		char shown[SHOWN];
 
-		if (!node || !node->value || !strcmp(node->value, peer->path))
+		if (!node || !node->value || is_text(node, peer->path))
 			continue;
 		finding(patient, ERROR, "pointer-mismatch", "the %s's node %s is \"%s\", not %s",
 			xb_end_name(end), node->name,
@@ -770,12 +781,6 @@ static unsigned int rights(const struct xb_node *node, unsigned int domid)
 		if (node->perms[i].id == domid)
 			return node->perms[i].perms;
 	return node->perms[0].perms;
-}
-
-static void advice_chmod(const struct patient *patient, const struct side *side)
-{
-	advice(writer_of(side), "xenstore-chmod -r %s n%u r%u", side->path, side->domid,
-	       patient->side[xb_other(side->end)].domid);
 }
 
 /* "the directory", "its state": the two that have to be right in any case. */
@@ -887,29 +892,43 @@ static bool should_be_number(const struct patient *patient, const char *name)
 	return patient->kind == &mydevice && !strncmp(name, "feature-", strlen("feature-"));
 }
 
+/* A guest may have a thousand such nodes: the first stands for all. */
+static void report_bad_number(struct patient *patient, const struct side *side,
+			      const struct xb_node *node, unsigned int nr)
+{
+	char shown[SHOWN], more[32] = "";
+
+	if (nr > 1)
+		snprintf(more, sizeof(more), ", and so are %u more", nr - 1);
+	finding(patient, ERROR, "bad-number", "the %s's node %s is no number: \"%s\"%s",
+		xb_end_name(side->end), node->name,
+		xb_printable(shown, sizeof(shown), node->value, node->len), more);
+	if (strcmp(node->name, id_name(side->end)))
+		advice_anew(patient);
+	else
+		advice(writer_of(side), "xenstore-write %s/%s %u", side->path, node->name,
+		       patient->side[xb_other(side->end)].domid);
+}
+
 /* Drivers read these as decimal numbers (kstrtouint(), xenbus_scanf()). */
 static bool check_numbers(struct patient *patient)
 {
 	for (int end = XB_FRONT; end <= XB_BACK; end++) {
 		const struct side *side = &patient->side[end];
+		const struct xb_node *first = NULL;
+		unsigned int nr = 0, ignored;
 
 		for (unsigned int i = 0; i < side->nodes.nr; i++) {
 			const struct xb_node *node = &side->nodes.node[i];
-			unsigned int ignored;
-			char shown[SHOWN];
 
 			if (!node->value || !should_be_number(patient, node->name) ||
 			    number_of(side, node->name, UINT_MAX, &ignored))
 				continue;
-			finding(patient, ERROR, "bad-number", "the %s's node %s is no number: \"%s\"",
-				xb_end_name(end), node->name,
-				xb_printable(shown, sizeof(shown), node->value, node->len));
-			if (strcmp(node->name, id_name(end)))
-				advice_anew(patient);
-			else
-				advice(writer_of(side), "xenstore-write %s/%s %u", side->path,
-				       node->name, patient->side[xb_other(end)].domid);
+			first = first ? first : node;
+			nr++;
 		}
+		if (first)
+			report_bad_number(patient, side, first, nr);
 	}
 	return true;
 }
@@ -977,6 +996,12 @@ static bool check_online(struct patient *patient)
 		return true;
 	if (node_of(back, "online") && !number_of(back, "online", UINT_MAX, &online))
 		return true;	/* was reported */
+	if (node_of(back, "online") && back->state >= XenbusStateClosing) {
+		finding(patient, WARNING, "not-online",
+			"the backend's node online is 0: the device is being taken away");
+		advice_anew(patient);
+		return true;
+	}
 	finding(patient, WARNING, "not-online", "the backend's node online is %s: %s",
 		node_of(back, "online") ? "0" : "missing",
 		"it goes away for good when the frontend closes");
@@ -1117,7 +1142,7 @@ static bool check_hotplug(struct patient *patient)
 		finding(patient, ERROR, "hotplug", "the hotplug script failed: \"%s\"",
 			xb_printable(shown, sizeof(shown), error->value, error->len));
 	else if (patient->kind == &vif && waits &&
-		 !(status && status->value && !strcmp(status->value, "connected")))
+		 !(status && status->value && is_text(status, "connected")))
 		finding(patient, ERROR, "hotplug",
 			"netback waits for the hotplug script: hotplug-status is not \"connected\"");
 	else if (patient->kind == &vbd && waits && !node_of(back, "physical-device"))
