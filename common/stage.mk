@@ -52,7 +52,7 @@ built: $(if $(user),mydevicepeer)
 		$(common)/stage built $(stage); \
 	fi
 
-unload status doctor log try:
+unload status watch doctor log try:
 	@$(common)/stage $@ $(stage)
 
 check:
@@ -67,6 +67,7 @@ help:
 	@echo '               FRONT=user, BACK=user: mydevicepeer instead of that module'
 	@echo 'make try       use the device, and show the commands that do it'
 	@echo 'make status    what is loaded, and the state of each end'
+	@echo 'make watch     the states and nodes of both ends as they change, until ^C'
 	@echo 'make doctor    what is wrong with the device, and what to do about it'
 	@echo 'make log       what the modules said in each domain'
 	@echo 'make unload    the device and the modules go away'
@@ -78,4 +79,4 @@ help:
 	@echo 'WHERE=host     on this machine (the default in a dom0): in dom0 the backend,'
 	@echo '               make load DOMU=name-or-domid; in a domU the frontend'
 
-.PHONY: load built packages all-packages user-packages unload status doctor log try check diff help
+.PHONY: load built packages all-packages user-packages unload status watch doctor log try check diff help

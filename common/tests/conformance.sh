@@ -71,7 +71,7 @@ until_there() {
 # finish END: lets them go on; $result is what they returned.
 finish() {
 	"in_$1" 'touch /tmp/go'
-	wait $job
+	wait "$job"
 	result=$(cat "$work/begun")
 }
 
@@ -270,7 +270,7 @@ two_waiters() {
 	is "$(io "$peer" open:r read:1000)" "read 1000" "the other end reads a little"
 	ok "$1: fsync returns, while a writer waits" until_there "$1" /tmp/synced
 	is "$(swallow "$peer" 999100)" 999100 "the other end reads the rest"
-	wait $job
+	wait "$job"
 	is "$(sort "$work/two" | paste -sd ,)" "fsync 0,fsync 0,write 100,write 1000000" "$1: and then all return"
 }
 
@@ -425,7 +425,7 @@ once() {
 
 # $result is what it exited with.
 once_ended() {
-	wait $job
+	wait "$job"
 	result=$(tail -n 1 "$work/once")
 }
 
