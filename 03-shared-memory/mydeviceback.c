@@ -413,7 +413,9 @@ static int mydeviceback_stream_ask_cons(struct mydeviceback_stream *stream)
 	int err;
 
 	do {
-		wish = mydevice_first(tx, mydevice_space_event(tx), stream->sync_index);
+		wish = mydevice_space_event(tx);
+		if (!mydevice_reached(tx, stream->sync_index))
+			wish = mydevice_first(tx, wish, stream->sync_index);
 		WRITE_ONCE(stream->mine->cons_event, wish);
 		virt_mb();	/* the wish before a second look; pairs with (N) */
 		err = mydeviceback_stream_look_cons(stream);
