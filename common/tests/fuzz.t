@@ -25,7 +25,7 @@ copy_tree() {
 
 # fuzz DIRECTORY SECONDS
 fuzz() {
-	(cd "$1" && timeout $(($2 * 2 + 60)) ./fuzz -max_len=400 -max_total_time="$2" -timeout=60 \
+	(cd "$1" && timeout $(($2 * 2 + 60)) ./fuzz -max_len=400 -max_total_time="$2" -timeout=20 \
 		-print_final_stats=1 -verbosity=1 corpus >log 2>&1)
 }
 
@@ -44,7 +44,7 @@ spoiled() {
 		{ echo "mydevice.h has no such line any more"; return 1; }
 	compile "$tree" || return 1
 	! fuzz "$tree" "$seconds" || { echo "nothing was noticed in $seconds s"; return 1; }
-	grep -aE 'fuzz: line|ERROR: AddressSanitizer|runtime error' "$tree/log"
+	grep -aE 'fuzz: line|ERROR: AddressSanitizer|ERROR: libFuzzer: timeout|runtime error' "$tree/log"
 }
 
 notices() {

@@ -28,6 +28,23 @@ registers() {
 		[ "$(cat "$work/sse.dom0" "$work/sse.domU" | grep -c '^[1-9][0-9]* checks, 0 wrong')" -eq 4 ]
 }
 
+# Each kind of mistake leaves one report, and a program without any leaves none.
+sanitizers() {
+	"$top/common/tests/build" --sanitize bugs && "$lab" put "$1" "$work/bugs" /tmp || return 1
+	reports=$("in_$1" 'export ASAN_OPTIONS=quarantine_size_mb=4:log_path=/tmp/sanitizer
+		export UBSAN_OPTIONS=log_path=/tmp/sanitizer
+		rm -f /tmp/sanitizer.*
+		for bug in none overflow use leak shift; do
+			/tmp/bugs $bug >/dev/null || echo $bug: $(cat /tmp/sanitizer.* | grep -oE "heap-buffer-overflow|heap-use-after-free|detected memory leaks|shift exponent" | sort -u)
+			rm -f /tmp/sanitizer.*
+		done')
+	echo "$reports"
+	[ "$reports" = "overflow: heap-buffer-overflow
+use: heap-use-after-free
+leak: detected memory leaks
+shift: shift exponent" ]
+}
+
 "$lab" start || bail_out "the lab does not start"
 
 has "$(in_dom0 'xl info')" '^xen_version *: 4\.17' "dom0's toolstack speaks to Xen 4.17"
@@ -45,6 +62,9 @@ has "$packages" '^xen-hypervisor-4\.17-amd64 4\.17' "the lab says what it is mad
 has "$packages" "^linux-image-$release " "... and the kernel"
 is "$(printf '%s\n' "$packages" | grep -vc ' ')" 0 "each package with its version"
 
+for domain in dom0 domU; do
+	ok "$domain: programs run under AddressSanitizer and UBSan, which see what they should" sanitizers $domain
+done
 ok "SSE registers stay intact while dom0 and the domU are both busy" registers
 printf '%s\n' "$output" | sed 's/^/# /'
 
