@@ -18,12 +18,8 @@ in_dom0() { "$lab" run dom0 "$1" </dev/null; }
 in_domU() { "$lab" run domU "$1" </dev/null; }
 # sanitized_peer STAGE: its mydevicepeer, under the sanitizers, for make load.
 sanitized_peer() {
-	MYDEVICEPEER=$work/mydevicepeer
-	export MYDEVICEPEER
-	# shellcheck disable=SC2046 # one word a library
-	gcc -std=gnu11 -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
-		-static-libasan -static-libubsan -o "$MYDEVICEPEER" "$top/$1/mydevicepeer.c" \
-		$(pkg-config --libs xenstore xenevtchn xengnttab xentoollog) && strip -g "$MYDEVICEPEER"
+	export MYDEVICEPEER="$work/mydevicepeer"
+	"$top/common/tests/build" --sanitize "$1/mydevicepeer" && strip -g "$MYDEVICEPEER"
 }
 
 target() { make --no-print-directory -C "$top/$stage" "$1"; }
