@@ -48,9 +48,40 @@ destroyed() {
 
 comes_back() { restore_paused /tmp/fresh && go_on domU2; }
 
+# A process plays either end wherever it is, a frontend in dom0 included.
+processes() {
+	has_nodes || return 0
+	"$top/common/tests/build" --sanitize "$stage/mydevicepeer" || return
+	for domain in dom0 domU1 domU2; do "$lab" put $domain "$work/mydevicepeer" /tmp || return; done
+	ok "the modules are removed" at_front 'rmmod $module' || return
+	ok "the modules are removed" at_back 'rmmod $module' || return
+	between domU1 domU2 && between dom0 domU1
+	at_front insert && at_back insert
+	devices=
+}
+
+# between FRONTEND-DOMAIN BACKEND-DOMAIN: a line each way.
+between() {
+	ends="frontend in $1, backend in $2"
+	set -- "$1" "$2" "$(domid_of "$1")" "$(domid_of "$2")"
+	ok "$ends: activated" in_dom0 "sh /tmp/kit/$stage/activate.sh --backend $4 $3" || return
+	speak "$1" --frontend && speak "$2" "--backend $3"
+	is "$(heard "$1")" "from $2" "$ends: the frontend hears the backend"
+	is "$(heard "$2")" "from $1" "$ends: and the backend the frontend"
+	ok "$ends: the device is removed, not by force" in_dom0 "said=\$(sh /tmp/kit/$stage/deactivate.sh --backend $4 $3 2>&1) && [ -z \"\$said\" ]"
+	for domain in "$1" "$2"; do
+		has "$(in_domain "$domain" 'for try in $(seq 100); do pidof mydevicepeer >/dev/null || break; usleep 100000; done; pidof mydevicepeer; tail -n 1 /tmp/said')" \
+			'^mydevicepeer: .*Goodbye\.$' "$ends: the process in $domain has left"
+	done
+}
+
+domid_of() { if [ "$1" = dom0 ]; then echo 0; else domid "$1"; fi; }
+speak() { in_domain "$1" "echo from $1 >/tmp/word; setsid /tmp/mydevicepeer $2 </tmp/word >/tmp/heard 2>/tmp/said &"; }
+heard() { in_domain "$1" 'for try in $(seq 600); do [ ! -s /tmp/heard ] || break; usleep 100000; done; cat /tmp/heard'; }
+
 where_backends_are() {
 	back_domain=domU2
 	backend=$(domid domU2)
 }
 
-test_endings connection destroyed
+test_endings connection processes destroyed
