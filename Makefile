@@ -15,6 +15,8 @@ help:
 	@echo 'make check-long                  run them with 1000 reconnects, 8 guests of 16'
 	@echo '                                 devices each, and what else takes hours'
 	@echo 'make bench                       measure the device beside other ways between domains'
+	@echo 'make tools                       xbwatch and its like, into .build/tools: to look at'
+	@echo '                                 any device, here or elsewhere'
 	@echo 'make build                       build the modules of all stages'
 	@echo 'make clean                       remove what was built, but not the lab'
 	@echo
@@ -42,12 +44,15 @@ check-long:
 bench:
 	@common/bench/bench
 
+tools:
+	@$(MAKE) --no-print-directory -C common/tools
+
 build:
 	@for stage in $(stages); do $(MAKE) -C $$stage || exit; done
 
 clean:
 	@for stage in $(stages); do $(MAKE) -C $$stage clean || exit; done
-	@rm -rf .build/tests
+	@rm -rf .build/tests .build/tools
 
 lab-start lab-reset:
 	@$(lab) $(@:lab-%=%) $(DOMUS)
@@ -64,5 +69,5 @@ lab-put lab-get:
 lab-shell lab-console:
 	@$(lab) $(@:lab-%=%) "$$DOMAIN"
 
-.PHONY: help check check-long bench build clean lab-start lab-reset lab-stop lab-status \
+.PHONY: help check check-long bench tools build clean lab-start lab-reset lab-stop lab-status \
 	lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console

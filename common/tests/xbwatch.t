@@ -115,9 +115,9 @@ states_in() {
 begin='([fb]:Initialising )*b:InitWait (f:Initialising )?f:Initialised b:Connected f:Connected'
 end='b:Closing (f:Closing )?f:Closed b:Closed f:gone b:gone'
 
-# Events come together when the processor is busy with others: three tries.
+# Events come together when the processor is busy with others: five tries.
 a_whole_life() {
-	for try in 1 2 3; do
+	for try in 1 2 3 4 5; do
 		watch dom0 dom0 --msc=life.msc --dot=life.dot --until gone --timeout 280 mydevice
 		watch domU domU --until gone --timeout 280 mydevice
 		target load >"$work/load.log" 2>&1 || { cat "$work/load.log"; return 1; }
