@@ -10,9 +10,9 @@
 /* More columns do not fit on a page, more lines do not fit into a box. */
 #define DEVICES_MAX	8
 #define MSC_LINES_MAX	12
-#define MSC_LINE_MAX	44
-/* What one end writes within this time is drawn in one box. */
-#define MSC_BURST	0.5
+#define MSC_LINE_MAX	50
+/* What one end writes without such a pause is drawn in one box. */
+#define MSC_PAUSE	0.5
 
 /* Two colours that are told apart in grey, too. */
 static const char *const end_colour[] = { "#1f5fa8", "#a05a00" };
@@ -20,6 +20,7 @@ static const char *const end_colour[] = { "#1f5fa8", "#a05a00" };
 /* A box of the sequence chart that is being filled. */
 struct box {
 	const struct chart_event *first;	/* NULL: there is none */
+	double last;
 	unsigned int lines;
 	char label[MSC_LINES_MAX * (MSC_LINE_MAX + 4)];
 };
@@ -142,7 +143,7 @@ static void msc_entities(const struct chart *chart, FILE *out)
 
 	for (unsigned int i = 0; i < chart->nr_devices; i++)
 		drawn += chart->device[i].drawn;
-	fprintf(out, "\twidth=\"%u\";\n\tt [label=\"seconds\", linecolour=\"white\"]", 340 + 680 * drawn);
+	fprintf(out, "\twidth=\"%u\";\n\tt [label=\"seconds\", linecolour=\"white\"]", 380 + 760 * drawn);
 	for (unsigned int i = 0; i < chart->nr_devices; i++) {
 		const struct chart_device *device = &chart->device[i];
 
@@ -183,7 +184,7 @@ static bool fits_into(const struct box *box, const struct chart_event *event)
 {
 	return box->first && box->first->device == event->device &&
 	       box->first->end == event->end && box->first->what == event->what &&
-	       event->seconds - box->first->seconds < MSC_BURST &&
+	       event->seconds - box->last < MSC_PAUSE &&
 	       !(is_state(event) && event->what == CHART_WRITTEN);
 }
 
@@ -198,6 +199,7 @@ static void box_line(struct box *box, const struct chart_event *event)
 	size_t used = strlen(box->label);
 	char line[2 * MSC_LINE_MAX];
 
+	box->last = event->seconds;
 	if (box->lines++ >= MSC_LINES_MAX)
 		return;
 	if (event->what != CHART_REMOVED)

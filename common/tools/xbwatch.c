@@ -29,7 +29,9 @@
 /* Names and values are shown up to these lengths, charts have less room. */
 #define NAME_MAX_SHOWN	44
 #define VALUE_MAX	72
-#define CHART_TEXT_MAX	40
+#define CHART_TEXT_MAX	48
+/* What one guest can make at a time is far less. */
+#define DEVICES_MAX	8192
 /* So many events are taken before the nodes are read that they are about. */
 #define EVENTS_MAX	4096
 #define PATHS_MAX	256
@@ -82,6 +84,7 @@ struct watch {
 	double now;		/* seconds since the start */
 	struct xb_devices devices;
 	struct chart chart;
+	bool full;		/* no more devices are added */
 	unsigned int changes;
 	bool more_events;
 	enum ending ending;
@@ -115,6 +118,7 @@ static void take_events(struct watch *watch, struct paths *paths);
 static void note_path(struct paths *paths, const char *path);
 
 static void look_at(struct watch *watch, const char *path);
+static bool may_have_more(struct watch *watch);
 static void look_at_everything(struct watch *watch);
 static void look_below(struct watch *watch, const char *path);
 static void look_at_both(struct watch *watch, struct xb_device *device);
@@ -463,7 +467,7 @@ static void look_at(struct watch *watch, const char *path)
 		if (!strcmp(rest, side == XB_FRONT ? "/backend" : "/frontend"))
 			look_for_other(watch, device, side);
 	} else if (xb_dir_parse(path, &dir, NULL)) {
-		if (xb_selected(&watch->options->select, &dir))
+		if (xb_selected(&watch->options->select, &dir) && may_have_more(watch))
 			look_at_both(watch, xb_devices_add(watch->xs, &watch->devices, &dir));
 	} else if (xb_error_parse(path, &dir)) {
 		look_at_error(watch, &dir);
@@ -474,6 +478,18 @@ static void look_at(struct watch *watch, const char *path)
 	}
 	if (watch->ending == NOT_YET && watch->options->until && until_reached(watch))
 		watch->ending = REACHED;
+}
+
+/* A guest can make devices and remove them for ever; they are kept for the chart. */
+static bool may_have_more(struct watch *watch)
+{
+	if (watch->devices.nr < DEVICES_MAX)
+		return true;
+	if (!watch->full)
+		fprintf(stderr, "xbwatch: more than %u devices were seen: new ones are not shown\n",
+			DEVICES_MAX);
+	watch->full = true;
+	return false;
 }
 
 static void look_at_everything(struct watch *watch)
@@ -500,9 +516,14 @@ static void look_below(struct watch *watch, const char *path)
 
 static void look_at_both(struct watch *watch, struct xb_device *device)
 {
-	for (int side = XB_FRONT; side <= XB_BACK; side++)
+	struct xb_dir dir;
+
+	for (int side = XB_FRONT; side <= XB_BACK; side++) {
 		if (device->path[side][0])
 			look_at_node(watch, device, side, "");
+		if (watch->starting && xb_dir_parse(device->path[side], &dir, NULL))
+			look_at_error(watch, &dir);
+	}
 }
 
 /* The node that names the other end was written. */

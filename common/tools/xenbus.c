@@ -331,16 +331,16 @@ static void device_set_end(struct xb_device *device, const struct xb_dir *dir)
 }
 
 /*
- * The other end as this one's nodes name it. A frontend's word counts only if the
- * path that it gives is one for this very device, and nobody else's yet. A
- * backend's may name any place in the frontend's domain: the console has its own.
+ * The other end as this one's nodes name it. Its word counts only if the path that it
+ * gives is one for this very device, and nobody else's yet; the console alone has its
+ * frontend in a place of its own.
  */
 static void find_other(struct xs_handle *xs, struct xb_devices *devices, struct xb_device *device,
 		       enum xb_end from)
 {
 	enum xb_end to = xb_other(from), ignored;
 	char path[XB_PATH_MAX];
-	char home[XB_PATH_MAX];
+	char console[XB_PATH_MAX];
 	struct xb_dir dir;
 	unsigned int domid;
 
@@ -349,10 +349,10 @@ static void find_other(struct xs_handle *xs, struct xb_devices *devices, struct 
 	xb_otherend(xs, device->path[from], from, path, &domid);
 	if (!path[0] || xb_devices_find(devices, path, &ignored))
 		return;
-	snprintf(home, sizeof(home), DOMAINS "/%u/", device->dir.front_domid);
+	snprintf(console, sizeof(console), DOMAINS "/%u/console", device->dir.front_domid);
 	if (xb_dir_parse(path, &dir, NULL) && dir.end == to && is_of(device, &dir))
 		device_set_end(device, &dir);
-	else if (to == XB_FRONT && !strncmp(path, home, strlen(home)))
+	else if (to == XB_FRONT && !strcmp(path, console))
 		strcpy(device->path[to], path);
 }
 
