@@ -1112,7 +1112,9 @@ static bool check_orders(struct patient *patient)
 
 	if (!has_published(front))
 		return true;
-	number_of(back, "max-ring-page-order", UINT_MAX, &max);
+	if (!number_of(back, "max-ring-page-order", UINT_MAX, &max) &&
+	    node_of(back, "max-ring-page-order"))
+		return true;	/* was reported */
 	for (const char *const *name = patient->kind->orders; *name; name++) {
 		if (!number_of(front, *name, UINT_MAX, &order) || order <= max)
 			continue;
