@@ -1169,12 +1169,10 @@ static void bus_name(const struct patient *patient, const struct side *side,
 {
 	struct xb_dir dir;
 
-	xb_dir_parse(side->path, &dir, NULL);
-	if (side->end == XB_FRONT)
-		snprintf(name, XB_NAME_MAX, "%s-%u", dir.type, patient->number);
+	if (side->end == XB_BACK && xb_dir_parse(side->path, &dir, NULL))
+		snprintf(name, XB_NAME_MAX, "%s-%u-%u", dir.type, dir.front_domid, dir.number);
 	else
-		snprintf(name, XB_NAME_MAX, "%s-%u-%u", dir.type, dir.front_domid,
-			 patient->number);
+		snprintf(name, XB_NAME_MAX, "%s-%u", patient->type, patient->number);
 }
 
 static void sysfs_path(char path[PATH_MAX], const struct patient *patient,
