@@ -9,7 +9,7 @@
 
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 lab=$top/common/lab/lab
-work=$top/.build/tests
+work=$top/.build/tests/doctor
 doctor=$work/xbdoctor
 docs=$top/docs/troubleshooting.md
 export LAB_TIMEOUT="${LAB_TIMEOUT:-300}"
