@@ -117,6 +117,15 @@ static long write_device(const void *bytes, size_t n)
 	return done;
 }
 
+static long fill_device(size_t n)
+{
+	void *zeros = calloc(1, n);
+	long written = write_device(zeros, n);
+
+	free(zeros);
+	return written;
+}
+
 /* Buffers of unequal size, so that the first is full before the second. */
 static long readv_device(size_t n)
 {
@@ -354,8 +363,7 @@ static long one_call(const char *what, const char *arg)
 	if (!strcmp(what, "write"))
 		return write_device(arg, strlen(arg));
 	if (!strcmp(what, "fill"))
-		return write_device(calloc(1, strtoul(arg, NULL, 10)),
-				    strtoul(arg, NULL, 10));
+		return fill_device(strtoul(arg, NULL, 10));
 	if (!strcmp(what, "readv"))
 		return readv_device(strtoul(arg, NULL, 10));
 	if (!strcmp(what, "writev"))

@@ -296,10 +296,12 @@ static void place(const struct mydevice_ring *at_ring, const struct place *place
 		  uint64_t index, uint32_t want)
 {
 	struct mydevice_ring ring = *at_ring;
-	const struct place *truth = &places[index % mydevice_size(&ring)];
+	const struct place *truth;
 	uint32_t len = want;
 	char *at = mydevice_at(&ring, (uint32_t)index, &len);
 
+	MUST(mydevice_size(&ring));
+	truth = &places[index % mydevice_size(&ring)];
 	MUST(at == truth->at);
 	MUST(len == (want < truth->follow ? want : truth->follow));
 	if (len)
@@ -318,7 +320,7 @@ static void all_places(uint32_t size, uint64_t base)
 	uint64_t edge, index;
 	uint32_t i, want;
 
-	MUST(places);
+	MUST(places && size);
 	for (i = 0; i < size / piece; i++) {
 		ring.piece[i] = malloc(piece);
 		MUST(ring.piece[i]);
