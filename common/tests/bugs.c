@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Nothing here may be clear to a compiler. */
+/* Nothing here may be clear to a compiler, or to an analyzer. */
+static void (*volatile release)(void *) = free;
 static char *volatile memory;
 static volatile int number = 32;
 
@@ -26,7 +27,7 @@ int main(int argc, char **argv)
 		printf("%d\n", 1 << number);
 	if (!strcmp(bug, "leak"))
 		memory = NULL;
-	free(memory);
+	release(memory);
 	if (!strcmp(bug, "use"))
 		memory[0] = 1;
 	printf("%s: done\n", bug);

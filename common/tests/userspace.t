@@ -11,12 +11,12 @@ mkdir -p "$work" || exit
 cd "$top" || exit
 sources=$(git ls-files -co --exclude-standard ':(glob)common/tests/*.c' ':(glob)common/bench/*.c' ':(glob)common/tools/*.c' '0*/mydevicepeer.c')
 
-# with_flags COMPILER WORD...: some files ask for the GNU functions themselves. For the
-# last word, the file.
+# with_flags COMPILER WORD...: the last word is the file. Some ask for the GNU functions
+# themselves; the tools get their version from their Makefile.
 with_flags() {
 	for file; do :; done
 	grep -q 'define _GNU_SOURCE' "$file" || set -- "$@" -D_GNU_SOURCE
-	"$@" -std=gnu11 -Wall -Wextra -Werror
+	"$@" -std=gnu11 -DVERSION='"0"' -Wall -Wextra -Werror
 }
 
 # Optimising, because some warnings come only then.
