@@ -10,7 +10,7 @@
 /* More columns do not fit on a page, more lines do not fit into a box. */
 #define DEVICES_MAX	8
 #define MSC_LINES_MAX	12
-#define MSC_LINE_MAX	50
+#define MSC_LINE_MAX	46
 /* What one end writes without such a pause is drawn in one box. */
 #define MSC_PAUSE	0.5
 
@@ -143,7 +143,8 @@ static void msc_entities(const struct chart *chart, FILE *out)
 
 	for (unsigned int i = 0; i < chart->nr_devices; i++)
 		drawn += chart->device[i].drawn;
-	fprintf(out, "\twidth=\"%u\";\n\tt [label=\"seconds\", linecolour=\"white\"]", 380 + 760 * drawn);
+	fprintf(out, "\twidth=\"%u\";\n", 380 + 760 * drawn);
+	fprintf(out, "\tt [label=\"seconds\", linecolour=\"white\"]");
 	for (unsigned int i = 0; i < chart->nr_devices; i++) {
 		const struct chart_device *device = &chart->device[i];
 
@@ -205,7 +206,8 @@ static void box_line(struct box *box, const struct chart_event *event)
 	if (event->what != CHART_REMOVED)
 		snprintf(line, sizeof(line), "%s = %s", event->name, event->value);
 	else
-		snprintf(line, sizeof(line), "%s is removed", event->name[0] ? event->name : "the directory");
+		snprintf(line, sizeof(line), "%s is removed",
+			 event->name[0] ? event->name : "the directory");
 	if (strlen(line) > MSC_LINE_MAX)
 		strcpy(line + MSC_LINE_MAX - 3, "...");
 	snprintf(box->label + used, sizeof(box->label) - used, "%s%s", used ? "\n" : "", line);
@@ -266,10 +268,11 @@ void chart_write_dot(struct chart *chart, FILE *out)
 		if (chart->device[i].drawn)
 			dot_device(chart, i, out);
 	if (chart->left_out > 0)
-		fprintf(out, "\tleft_out [shape=plaintext, style=\"\", label=\"%u later changes are left out\"];\n",
-			chart->left_out);
+		fprintf(out, "\tleft_out [shape=plaintext, style=\"\", "
+			"label=\"%u later changes are left out\"];\n", chart->left_out);
 	if (chart->nr_devices == 0)
-		fprintf(out, "\tnothing [shape=plaintext, style=\"\", label=\"no device was seen\"];\n");
+		fprintf(out, "\tnothing [shape=plaintext, style=\"\", "
+			"label=\"no device was seen\"];\n");
 	fprintf(out, "}\n");
 }
 
@@ -279,8 +282,8 @@ static void dot_device(const struct chart *chart, unsigned int device, FILE *out
 	struct edges edges = { 0 };
 	bool begun = false;
 
-	fprintf(out, "\tsubgraph cluster_%u {\n\t\tlabel=\"%s\"; fontname=\"sans-serif\"; color=\"#cccccc\";\n",
-		device, chart->device[device].name);
+	fprintf(out, "\tsubgraph cluster_%u {\n\t\tlabel=\"%s\"; ", device, chart->device[device].name);
+	fprintf(out, "fontname=\"sans-serif\"; color=\"#cccccc\";\n");
 	for (unsigned int i = 0; i < chart->nr_events; i++) {
 		const struct chart_event *event = &chart->event[i];
 
@@ -341,7 +344,8 @@ static void dot_edge(unsigned int device, const struct edge *edge, unsigned int 
 	dot_name(device, edge->from, out);
 	fputs(" -> ", out);
 	dot_name(device, edge->to, out);
-	fprintf(out, " [label=\"  %u. %s  \\n  %.3f s", number, xb_end_name(edge->mover), edge->first_seen);
+	fprintf(out, " [label=\"  %u. %s  \\n  %.3f s", number, xb_end_name(edge->mover),
+		edge->first_seen);
 	if (edge->times > 1)
 		fprintf(out, ", %u times", edge->times);
 	fprintf(out, "\", color=\"%s\", fontcolor=\"%s\"];\n", end_colour[edge->mover],
@@ -351,7 +355,8 @@ static void dot_edge(unsigned int device, const struct edge *edge, unsigned int 
 /* No state is -1, no valid one -2: names are made of what is above them. */
 static void dot_name(unsigned int device, const int state[2], FILE *out)
 {
-	fprintf(out, "d%u_%d_%d", device, state[XB_FRONT] - XB_BAD_STATE, state[XB_BACK] - XB_BAD_STATE);
+	fprintf(out, "d%u_%d_%d", device, state[XB_FRONT] - XB_BAD_STATE,
+		state[XB_BACK] - XB_BAD_STATE);
 }
 
 static const char *pair_colour(const int state[2])

@@ -303,7 +303,9 @@ static void parse_file(const char *name, struct file *file)
 static void watch_begin(struct watch *watch, struct options *options)
 {
 	watch->options = options;
-	watch->out = goes_to_stdout(&options->msc) || goes_to_stdout(&options->dot) ? stderr : stdout;
+	watch->out = stdout;
+	if (goes_to_stdout(&options->msc) || goes_to_stdout(&options->dot))
+		watch->out = stderr;
 	setvbuf(watch->out, NULL, _IOLBF, BUFSIZ);
 	xb_colour_init(watch->out);
 	watch->signals = catch_signals();
@@ -326,7 +328,8 @@ static void open_files(struct options *options)
 	int error;
 
 	if (!open_file(&options->msc))
-		xb_die(EX_CANTCREAT, "%s cannot be written: %s", options->msc.name, strerror(errno));
+		xb_die(EX_CANTCREAT, "%s cannot be written: %s", options->msc.name,
+		       strerror(errno));
 	if (open_file(&options->dot))
 		return;
 	error = errno;
@@ -499,7 +502,8 @@ static void look_at_everything(struct watch *watch)
 		look_at_both(watch, watch->devices.device[i]);
 	watch->starting = false;
 	if (watch->devices.nr == 0)
-		fprintf(stderr, "xbwatch: there is no such device that this domain may see; waiting for one\n");
+		fprintf(stderr,
+			"xbwatch: there is no such device that this domain may see; waiting for one\n");
 }
 
 /* Something above devices' directories, which may be gone with all below it. */
@@ -622,8 +626,9 @@ static void look_at_directory(struct watch *watch, struct xb_device *device, enu
 static char *read_node(struct watch *watch, const char *dir, const char *name, unsigned int *len)
 {
 	char path[XENSTORE_ABS_PATH_MAX + 1];
+	int wanted = snprintf(path, sizeof(path), "%s%s%s", dir, *name ? "/" : "", name);
 
-	if (snprintf(path, sizeof(path), "%s%s%s", dir, *name ? "/" : "", name) >= (int)sizeof(path))
+	if (wanted >= (int)sizeof(path))
 		return NULL;
 	return xs_read(watch->xs, XBT_NULL, path, len);
 }

@@ -13,7 +13,7 @@
 
 #define DOMAINS	"/local/domain"
 
-static const char *state_names[] = {
+static const char *const state_names[] = {
 	[XenbusStateUnknown] = "Unknown",
 	[XenbusStateInitialising] = "Initialising",
 	[XenbusStateInitWait] = "InitWait",
