@@ -174,7 +174,7 @@ gone() {
 broken() {
 	first=read:9 last=fsync wanted="read EIO,write EIO,fsync EIO"
 	[ "$2" = prod ] || { first=fsync last=read:9 wanted="fsync EIO,write EIO,read EIO"; }
-	mark_logs "broken $2 $3"
+	mark_logs "broken $1 $2 $3"
 	begin "$1" open:rw mark:/tmp/begun wait:/tmp/go $first write:x $last poll:0
 	lie_to "$1" "$2" "$3" || fail "lying to $1"
 	finish "$1"
