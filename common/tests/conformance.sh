@@ -36,9 +36,13 @@ io() {
 to_pipe() {
 	case $1 in
 	open:w) path=/run/$(name "$at")/in calls="$calls moved" ;;
-	open:r) path=/run/$(name "$at")/out calls="open:rw unplug ${calls#open:r} plug" ;;
+	open:r) path=/run/$(name "$at")/out calls="open:rw unplug $(settled "${calls#open:r }") plug" ;;
 	esac
 }
+
+# It hands on what it knows of, and then what came meanwhile: two reads, or one
+# if both are waited for. To discard is to find nothing, perhaps.
+settled() { case $1 in discard*) echo "$1" ;; *) echo "settle:300 $1" ;; esac; }
 
 plug() { ! process "$1" || "in_$1" "/tmp/io /run/$(name "$1")/out open:rw plug"; }
 

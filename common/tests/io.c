@@ -40,6 +40,7 @@
  *
  *	plug		fills the pipe, which is empty
  *	unplug		reads what plug wrote
+ *	settle:MS	waits until something is there to read, and no more comes for so long
  *	discard:MS	reads what there is, until no more comes for so long
  *	moved		waits until the process has taken all that was written
  */
@@ -317,6 +318,22 @@ static long unplug(void)
 	return 0;
 }
 
+static long settle(int ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	int before, now = 0;
+
+	if (poll(&pfd, 1, -1) < 0)
+		return -1;
+	do {
+		before = now;
+		usleep(ms * 1000);
+		if (ioctl(fd, FIONREAD, &now))
+			return -1;
+	} while (now != before);
+	return 0;
+}
+
 static long discard(int ms)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
@@ -400,6 +417,8 @@ static long one_call(const char *what, const char *arg)
 		return plug();
 	if (!strcmp(what, "unplug"))
 		return unplug();
+	if (!strcmp(what, "settle"))
+		return settle(atoi(arg));
 	if (!strcmp(what, "discard"))
 		return discard(atoi(arg));
 	if (!strcmp(what, "moved"))
