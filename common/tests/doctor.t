@@ -328,8 +328,8 @@ fault never-probed "the frontend is Initialising, the backend Initialising" 'toy
 fault no-driver 'no driver for the backend is loaded here' 'toy toy 0 1 1' 'no_toy toy 0' toy
 fault not-registered 'has not taken notice of the backend' 'toy toy 0 3 2' 'no_toy toy 0' toy
 fault restless 'its states change all the time' \
-	'toy toy 0 1 2; (while xenstore-exists $k/state; do xenstore-write $f/state 1; sleep 0.3; xenstore-write $f/state 3; sleep 0.3; done) >/dev/null 2>&1 &' \
-	'xenstore-rm $b/toy; sleep 1; xenstore-rm -t $h/toy/0' toy
+	'toy toy 0 1 2; (while xenstore-exists $k/state; do xenstore-write $f/state 1; sleep 0.2; xenstore-write $f/state 3; sleep 0.3; done) >/dev/null 2>&1 &' \
+	'xenstore-rm $b/toy; sleep 2; xenstore-rm -t $h/toy/0' '--wait 3 toy'
 said=$(in_dom0 'toy toy 0 1 1; (sleep 2; xenstore-write $f/state 4 $k/state 4) >/dev/null 2>&1 & /tmp/xbdoctor --wait 10 toy; echo status $?; no_toy toy 0 2>/dev/null; wait')
 has "$said" '^status 0$' "a device that comes to Connected while it is watched is healthy"
 in_dom0 'no_toy toy 0 2>/dev/null'
