@@ -1077,19 +1077,13 @@ static xenevtchn_port_or_error_t back_bind(struct peer *peer)
 	return port;
 }
 
-/* The stream of this connection. Both rings are empty. */
+/* The stream of this connection: shared by a frontend, mapped by a backend. */
 static bool peer_setup_stream(struct peer *peer)
 {
-	if (!(peer->frontend ? front_setup_stream(peer) : back_setup_stream(peer)))
-		return false;
-	peer->tx.prod = peer->mine->prod;
-	peer->tx.cons = peer->mine->prod;
-	peer->rx.prod = peer->mine->cons;
-	peer->rx.cons = peer->mine->cons;
 	peer->bytes_received = 0;
 	peer->bytes_sent = 0;
 	peer->suppressed = 0;
-	return true;
+	return peer->frontend ? front_setup_stream(peer) : back_setup_stream(peer);
 }
 
 /*
@@ -1142,7 +1136,7 @@ static bool front_share_ring(struct peer *peer, struct mydevice_ring *ring,
 
 /*
  * Fills the page that the backend reads once, before it is published. Both rings
- * begin where this end says.
+ * are empty, and begin where this end says.
  */
 static void front_fill_index(struct peer *peer)
 {
@@ -1158,6 +1152,10 @@ static void front_fill_index(struct peer *peer)
 	index->backend.prod = peer->first_index;
 	index->backend.cons = peer->first_index;
 	index->frontend.alive = 1;
+	peer->tx.prod = peer->first_index;
+	peer->tx.cons = peer->first_index;
+	peer->rx.prod = peer->first_index;
+	peer->rx.cons = peer->first_index;
 }
 
 static bool back_setup_stream(struct peer *peer)
@@ -1254,14 +1252,23 @@ static void set_pieces(struct mydevice_ring *ring, char *memory)
 			memory + (size_t)done * MYDEVICE_PAGE_SIZE;
 }
 
-/* The half that a backend writes; a predecessor may have left something there. */
+/*
+ * Both rings are empty, and begin where the frontend says. A predecessor may have
+ * left something in the half that a backend writes.
+ */
 static void back_begin(struct peer *peer)
 {
 	struct mydevice_end *mine = peer->mine;
+	__u32 prod = READ_ONCE(peer->theirs->prod);
+	__u32 cons = READ_ONCE(peer->theirs->cons);
 
+	peer->rx.prod = prod;
+	peer->rx.cons = prod;
+	peer->tx.prod = cons;
+	peer->tx.cons = cons;
 	memset(mine, 0, sizeof(*mine));
-	mine->prod = READ_ONCE(peer->theirs->cons);
-	mine->cons = READ_ONCE(peer->theirs->prod);
+	mine->prod = cons;
+	mine->cons = prod;
 	mine->alive = 1;
 }
 
