@@ -20,7 +20,7 @@ ifneq ($(filter-out kernel user,$(FRONT) $(BACK)),)
 $(error FRONT and BACK are kernel or user, not '$(filter-out kernel user,$(FRONT) $(BACK))')
 endif
 user := $(findstring user,$(FRONT) $(BACK))
-export DOMU WHERE FRONT BACK
+export DOMU WHERE FRONT BACK VIEW
 
 # The lab's kernel is the one that linux-headers-amd64 stands for.
 ifeq ($(WHERE),lab)
@@ -72,7 +72,7 @@ help:
 	@echo 'make log       what the modules said in each domain'
 	@echo 'make unload    the device and the modules go away'
 	@echo 'make check     test this stage'
-	@echo 'make diff      what this stage adds to the one before it'
+	@echo 'make diff      what this stage adds to the one before it; VIEW=side: side by side'
 	@echo 'make clean     remove what was built'
 	@echo
 	@echo 'WHERE=lab      in the lab: Xen, a dom0 and a domU inside QEMU (the default)'
