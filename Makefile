@@ -17,6 +17,8 @@ help:
 	@echo 'make bench                       measure the device beside other ways between domains'
 	@echo 'make tools                       xbwatch and its like, into .build/tools: to look at'
 	@echo '                                 any device, here or elsewhere'
+	@echo 'make docs                        the posts as a web site, PDF and EPUB, in .build/docs'
+	@echo 'make branches                    a git branch for each post: git diff shows the lesson'
 	@echo 'make build                       build the modules of all stages'
 	@echo 'make clean                       remove what was built, but not the lab'
 	@echo
@@ -47,12 +49,18 @@ bench:
 tools:
 	@$(MAKE) --no-print-directory -C common/tools
 
+docs:
+	@docs/build/build
+
+branches:
+	@common/branches
+
 build:
 	@for stage in $(stages); do $(MAKE) -C $$stage || exit; done
 
 clean:
 	@for stage in $(stages); do $(MAKE) -C $$stage clean || exit; done
-	@rm -rf .build/tests .build/tools
+	@rm -rf .build/tests .build/tools .build/docs .build/docs.work
 
 lab-start lab-reset:
 	@$(lab) $(@:lab-%=%) $(DOMUS)
@@ -69,5 +77,5 @@ lab-put lab-get:
 lab-shell lab-console:
 	@$(lab) $(@:lab-%=%) "$$DOMAIN"
 
-.PHONY: help check check-long bench tools build clean lab-start lab-reset lab-stop lab-status \
+.PHONY: help check check-long bench tools docs branches build clean lab-start lab-reset lab-stop lab-status \
 	lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console
