@@ -1,0 +1,299 @@
+-- SPDX-License-Identifier: GPL-2.0
+--
+-- A page as it stands in docs/, with all that it takes from elsewhere put in its
+-- place: code from the sources, transcripts, pictures drawn from text, what
+-- a stage changed. docs/build/README.md says what a page may write. What is
+-- missing, or left over, ends the build.
+--
+-- pandoc -f markdown -t json --lua-filter=docs/build/docs.lua -M page=NAME NAME.md
+
+package.path = 'docs/build/?.lua;' .. package.path
+local source = require 'source'
+local html = require 'html'
+
+local page
+
+local function fail(...)
+	io.stderr:write('docs/', page, ': ', string.format(...), '\n')
+	os.exit(1)
+end
+
+local function read(path)
+	return source.read(path) or fail('there is no file %s', path)
+end
+
+-- -- code ---------------------------------------------------------------------
+
+local languages = { h = 'c', c = 'c', sh = 'bash', Makefile = 'makefile', Kbuild = 'makefile' }
+
+-- ``` {.code file="STAGE/FILE" name="DEFINITION" from="TEXT" to="TEXT"}
+local function code(block)
+	local at = block.attributes
+	local lines = read(at.file)
+	local first, last = source.part(lines, at)
+	if not first then
+		fail('%s: %s', at.file, last)
+	end
+	local text = table.concat(lines, '\n', first, last)
+	local title = string.format('%s, lines %d to %d', at.file, first, last)
+	if first == last then
+		title = string.format('%s, line %d', at.file, first)
+	end
+	local link = pandoc.Link(title, 'source:' .. at.file .. '#' .. first)
+	local lang = languages[at.file:match('[^./]+$')] or 'default'
+	return pandoc.Div({
+		pandoc.Para { link },
+		pandoc.CodeBlock(text, pandoc.Attr('', { lang, 'numberLines' }, { startFrom = tostring(first) })),
+	}, pandoc.Attr('', { 'code' }))
+end
+
+-- -- transcripts --------------------------------------------------------------
+
+local prompts = { '$', 'dom0#', 'domU1#', 'domU2#' }
+
+-- What is typed, if the line begins with a prompt.
+local function typed(line)
+	for _, prompt in ipairs(prompts) do
+		if line:sub(1, #prompt + 1) == prompt .. ' ' then
+			return prompt, line:sub(#prompt + 2)
+		end
+	end
+end
+
+-- ``` {.transcript name="NAME"}
+local function transcript(block)
+	local name = block.attributes.name or fail('a transcript without a name')
+	local lines = read('docs/transcripts/' .. name .. '.txt')
+	local out, going_on = {}, false
+	for _, line in ipairs(lines) do
+		local prompt, command = typed(line)
+		if going_on then
+			prompt, command = '', line
+		end
+		if prompt then
+			local space = going_on and '' or ' '
+			out[#out + 1] = string.format('<span class="prompt">%s%s</span><span class="typed">%s</span>',
+				html.escape(prompt), space, html.escape(command))
+			going_on = command:match('\\$')
+		else
+			out[#out + 1] = html.escape(typed(line:sub(2)) and line:match('^\\(.*)') or line)
+		end
+	end
+	return pandoc.RawBlock('html', '<pre class="transcript"><code>' ..
+		table.concat(out, '\n') .. '</code></pre>')
+end
+
+-- -- pictures -----------------------------------------------------------------
+
+local tools = {
+	dot = function(text)
+		return pandoc.pipe('dot', { '-Tsvg', '-Gbgcolor=transparent', '-Gfontname=sans-serif',
+			'-Nfontname=sans-serif', '-Efontname=sans-serif', '-Gfontsize=12', '-Nfontsize=12',
+			'-Efontsize=11', '-Nshape=box', '-Nstyle=rounded', '-Nheight=0.35', '-Earrowsize=0.7' }, text)
+	end,
+	msc = function(text)
+		return pandoc.pipe('mscgen', { '-T', 'svg', '-i', '-', '-o', '-' }, text)
+	end,
+	aasvg = function(text)
+		return pandoc.pipe('aasvg', { '--spaces=0' }, text .. '\n')
+	end,
+}
+
+-- Inline SVG has no prologue; its identifiers would meet those of the next
+-- picture, and its titles would be tooltips. Colours are the style sheet's.
+local function tidy(svg)
+	svg = svg:gsub('^.-<svg', '<svg'):gsub('<!%-%-.-%-%->', ''):gsub('<title>.-</title>', '')
+	svg = svg:gsub(' id="[^"]*"', ''):gsub('"transparent"', '"none"')
+	svg = svg:gsub(' shape%-rendering="%a+"', ''):gsub('font%-family="[^"]*"', 'font-family="sans-serif"')
+	-- Not much smaller than it was drawn: rather than shrink further, it scrolls.
+	local width = svg:match('^<svg[^>]- width="(%d+)')
+	svg = svg:gsub('width="(%d+)px"', 'width="%1"'):gsub('height="(%d+)px"', 'height="%1"')
+	svg = svg:gsub('^<svg', string.format('<svg style="min-width: %dpx"', math.floor(width * 0.7)))
+	return (svg:gsub('\n+', '\n'):gsub('%s+$', ''))
+end
+
+-- mscgen fits each text to its own idea of the font; here it is centred instead.
+local function centre(svg)
+	return (svg:gsub('<text x="(%d+)"( y="%d+") textLength="(%d+)"([^>]*)>%s*', function(x, y, length, rest)
+		if not rest:find('text-anchor', 1, true) then
+			x, rest = math.floor(x + length / 2), rest .. ' text-anchor="middle"'
+		end
+		return string.format('<text x="%d"%s%s>', x, y, rest)
+	end))
+end
+
+-- ``` {.dot caption="What it shows"}, or .msc, or .aasvg
+local function picture(kind, block)
+	local caption = block.attributes.caption or fail('a picture without a caption')
+	local done, svg = pcall(tools[kind], block.text)
+	if not done then
+		fail('%s cannot draw this: %s', kind, tostring(svg))
+	end
+	svg = tidy(kind == 'msc' and centre(svg) or svg)
+	if kind == 'aasvg' then
+		svg = svg:gsub('font%-family="sans%-serif"', 'font-family="monospace"')
+	end
+	svg = svg:gsub('^<svg', '<svg role="img" aria-label="' .. html.escape(caption) .. '"')
+	return pandoc.RawBlock('html', string.format(
+		'<figure class="picture %s"><div class="scroll">%s</div><figcaption>%s</figcaption></figure>',
+		kind, svg, html.escape(caption)))
+end
+
+-- -- what a stage changed ----------------------------------------------------
+
+local function previous(stage)
+	local before
+	for _, name in ipairs(source.stages()) do
+		if name == stage then
+			return before or fail('%s has no stage before it', stage)
+		end
+		before = name
+	end
+	fail('there is no stage %s', stage)
+end
+
+local function changes(stage, file)
+	return source.changes(source.read(previous(stage) .. '/' .. file) or {}, read(stage .. '/' .. file))
+end
+
+-- ``` {.diff stage="STAGE" file="FILE" name="DEFINITION"}
+local function diff(block)
+	local at = block.attributes
+	for _, change in ipairs(changes(at.stage, at.file)) do
+		if change.name == at.name then
+			return pandoc.RawBlock('html', html.diff(at.stage .. '/' .. at.file, change))
+		end
+	end
+	fail('%s changes nothing in %s of %s', at.stage, at.name, at.file)
+end
+
+-- The names in a heading, each a piece of code.
+local function names(header)
+	local found = {}
+	pandoc.walk_block(header, { Code = function(c) found[#found + 1] = c.text end })
+	return found
+end
+
+-- docs/reasons/STAGE.md: a heading of the second level names a file, one of the
+-- third one or more definitions; what stands below is why they changed. The
+-- changes follow it. Every change must be there, and every name must be a change.
+local function with_reasons(blocks, stage)
+	local out, file, wanted, text = {}, nil, {}, false
+	local left = {}		-- by file: the changes that have no reason yet
+	for _, name in ipairs(source.files) do
+		if source.read(stage .. '/' .. name) then
+			left[name] = changes(stage, name)
+		end
+	end
+	local function take(name)
+		for n, change in ipairs(left[file]) do
+			if change.name == name then
+				return table.remove(left[file], n)
+			end
+		end
+		fail('there is a reason for %s in %s, and no change (or a second reason)', name, file)
+	end
+	local function finish()
+		if #wanted > 0 and not text then
+			fail('%s in %s: a heading, and no reason', wanted[1], file)
+		end
+		for _, name in ipairs(wanted) do
+			out[#out + 1] = pandoc.RawBlock('html', html.diff(stage .. '/' .. file, take(name)))
+		end
+		wanted = {}
+	end
+	for _, block in ipairs(blocks) do
+		if block.t == 'Header' and block.level <= 3 then
+			finish()
+			text = false
+			if block.level == 2 then
+				file = names(block)[1]
+				if not left[file] then
+					fail('%s has no file %s', stage, tostring(file))
+				end
+			else
+				wanted = names(block)
+			end
+		else
+			text = true
+		end
+		out[#out + 1] = block
+	end
+	finish()
+	for name, rest in pairs(left) do
+		for _, change in ipairs(rest) do
+			fail('%s in %s changed, and no reason is given', change.name, name)
+		end
+	end
+	return out
+end
+
+-- -- names in the text -------------------------------------------------------
+
+-- What the text calls mydevice..._something is something in the sources.
+local everything
+local function exists(name)
+	if not everything then
+		local all = {}
+		for _, stage in ipairs(source.stages()) do
+			for _, file in ipairs(source.files) do
+				for _, line in ipairs(source.read(stage .. '/' .. file) or {}) do
+					all[#all + 1] = line
+				end
+			end
+		end
+		everything = table.concat(all, '\n')
+	end
+	return everything:find('%f[%w_]' .. name .. '%f[^%w_]')
+end
+
+local function checked_name(element)
+	local name = element.text:match('^(mydevice%a*_[%w_]+)%(?%)?$') or element.text:match('^(MYDEVICE%a*_[%w_]+)$')
+	if name and not exists(name) then
+		fail("the text speaks of '%s', which no stage has", name)
+	end
+end
+
+-- -- the page ----------------------------------------------------------------
+
+local function block(element)
+	if element.classes:includes('code') then
+		return code(element)
+	elseif element.classes:includes('transcript') then
+		return transcript(element)
+	elseif element.classes:includes('diff') and element.attributes.stage then
+		return diff(element)
+	end
+	for kind in pairs(tools) do
+		if element.classes:includes(kind) then
+			return picture(kind, element)
+		end
+	end
+end
+
+-- The title is the heading of the first level, the summary the paragraph after it.
+function Pandoc(doc)
+	page = pandoc.utils.stringify(doc.meta.page)
+	local title, summary = doc.blocks[1], doc.blocks[2]
+	if not title or title.t ~= 'Header' or title.level ~= 1 then
+		fail('it does not begin with a title')
+	end
+	if not summary or summary.t ~= 'Para' then
+		fail('no summary follows the title: a paragraph')
+	end
+	doc.meta.title = pandoc.MetaInlines(title.content)
+	doc.meta.summary = pandoc.MetaInlines(summary.content)
+	doc.blocks:remove(1)
+	local stage = page:match('^reasons/(.*)%.md$')
+	if stage then
+		doc.blocks = pandoc.List(with_reasons(doc.blocks, stage))
+	end
+	for _, element in ipairs(doc.blocks) do
+		if element.t == 'Header' and element.level == 1 then
+			fail('a second title: %s', pandoc.utils.stringify(element))
+		end
+	end
+	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { CodeBlock = block, Code = checked_name })
+	doc.blocks = body.content
+	return doc
+end

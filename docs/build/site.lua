@@ -1,0 +1,144 @@
+-- SPDX-License-Identifier: GPL-2.0
+--
+-- A page of the site: its links, the contents beside it, the pages before and
+-- after it, and its part of the search index.
+--
+-- Metadata: page (its file below docs/), contents (the table of all pages), index
+-- (where its part of the search index goes).
+
+package.path = 'docs/build/?.lua;' .. package.path
+local html = require 'html'
+local links = require 'links'
+
+local page, pages
+
+local function source_url(file, line)
+	return 'source/' .. file .. '.html#line-' .. line
+end
+
+local function url(target)
+	local to, anchor, file, line = links.resolve(pages, page, target)
+	if to then
+		return to.url .. (anchor ~= '' and '#' .. anchor or '')
+	end
+	return file and source_url(file, line) or target
+end
+
+local function link(element)
+	element.target = url(element.target)
+	return element
+end
+
+-- In HTML that was made by hand, too.
+local function raw(element)
+	element.text = element.text:gsub('href="(source:[^"]*)"', function(target)
+		return 'href="' .. url(target) .. '"'
+	end)
+	return element
+end
+
+-- A table that is too wide for a phone scrolls by itself.
+local function scrolled(element)
+	return pandoc.Div({ element }, pandoc.Attr('', { 'scroll' }))
+end
+
+local function raw_block(list)
+	return pandoc.MetaBlocks { pandoc.RawBlock('html', table.concat(list, '\n')) }
+end
+
+local function contents()
+	local out, group = {}, nil
+	for _, p in ipairs(pages) do
+		if p.group ~= group then
+			if group then
+				out[#out + 1] = '</ul>'
+			end
+			group = p.group
+			out[#out + 1] = '<h2>' .. html.escape(group) .. '</h2>\n<ul>'
+		end
+		out[#out + 1] = string.format('<li><a href="%s"%s>%s</a></li>', p.url,
+			p.file == page and ' aria-current="page"' or '', html.escape(p.title))
+	end
+	out[#out + 1] = '</ul>'
+	return raw_block(out)
+end
+
+-- On the first page: every page with its summary.
+local function overview()
+	local out, group = {}, nil
+	for _, p in ipairs(pages) do
+		if p.file ~= page then
+			if p.group ~= group then
+				if group then
+					out[#out + 1] = '</dl>'
+				end
+				group = p.group
+				out[#out + 1] = '<h2>' .. html.escape(group) .. '</h2>\n<dl class="overview">'
+			end
+			out[#out + 1] = string.format('<dt><a href="%s">%s</a></dt><dd>%s</dd>',
+				p.url, html.escape(p.title), html.escape(p.summary))
+		end
+	end
+	out[#out + 1] = '</dl>'
+	return pandoc.RawBlock('html', table.concat(out, '\n'))
+end
+
+local function neighbour(way, p)
+	return raw_block { string.format('<a rel="%s" href="%s"><span>%s</span> %s</a>',
+		way, p.url, way == 'prev' and 'Before' or 'Next', html.escape(p.title)) }
+end
+
+-- -- search --------------------------------------------------------------------
+
+local function string_of(text)
+	text = text:gsub('%s+', ' '):gsub('[\\"]', '\\%0'):gsub('<', '\\x3c')
+	return '"' .. text .. '"'
+end
+
+-- One entry for each section: address, title of the page, heading, text.
+local function write_index(path, doc)
+	local file = assert(io.open(path, 'w'))
+	local title = pandoc.utils.stringify(doc.meta.title)
+	local address, heading, text = pages[page].url, '', {}
+	local function flush()
+		file:write('[', string_of(address), ',', string_of(title), ',', string_of(heading), ',',
+			string_of(table.concat(text, ' ')), '],\n')
+		text = {}
+	end
+	for _, block in ipairs(doc.blocks) do
+		if block.t == 'Header' then
+			flush()
+			address = pages[page].url .. '#' .. block.identifier
+			heading = pandoc.utils.stringify(block)
+		elseif block.t == 'RawBlock' then
+			local plain = block.text:gsub('<svg.*</svg>', ''):gsub('<[^>]*>', '')
+			plain = plain:gsub('&lt;', '<'):gsub('&gt;', '>'):gsub('&quot;', '"'):gsub('&amp;', '&')
+			text[#text + 1] = plain
+		else
+			pandoc.walk_block(pandoc.Div { block }, { CodeBlock = function(c) text[#text + 1] = c.text end })
+			text[#text + 1] = pandoc.utils.stringify(block)
+		end
+	end
+	flush()
+	file:close()
+end
+
+function Pandoc(doc)
+	page = pandoc.utils.stringify(doc.meta.page)
+	pages = links.contents(pandoc.utils.stringify(doc.meta.contents))
+	write_index(pandoc.utils.stringify(doc.meta.index), doc)
+	doc.meta.nav = contents()
+	for n, p in ipairs(pages) do
+		if p.file == page then
+			doc.meta.before = n > 1 and neighbour('prev', pages[n - 1]) or nil
+			doc.meta.after = pages[n + 1] and neighbour('next', pages[n + 1]) or nil
+		end
+	end
+	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { Link = link, RawBlock = raw, Table = scrolled })
+	doc.blocks = body.content
+	if page == 'index.md' then
+		doc.meta.start = true
+		doc.blocks:insert(overview())
+	end
+	return doc
+end
