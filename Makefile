@@ -18,6 +18,7 @@ help:
 	@echo 'make tools                       xbwatch and its like, into .build/tools: to look at'
 	@echo '                                 any device, here or elsewhere'
 	@echo 'make docs                        the posts as a web site, PDF and EPUB, in .build/docs'
+	@echo 'make docs-transcripts            type what the posts say into a fresh lab, and keep what comes'
 	@echo 'make branches                    a git branch for each post: git diff shows the lesson'
 	@echo 'make build                       build the modules of all stages'
 	@echo 'make clean                       remove what was built, but not the lab'
@@ -52,6 +53,10 @@ tools:
 docs:
 	@docs/build/build
 
+docs-transcripts:
+	@$(lab) reset 1
+	@docs/build/play
+
 branches:
 	@common/branches
 
@@ -77,5 +82,5 @@ lab-put lab-get:
 lab-shell lab-console:
 	@$(lab) $(@:lab-%=%) "$$DOMAIN"
 
-.PHONY: help check check-long bench tools docs branches build clean lab-start lab-reset lab-stop lab-status \
+.PHONY: help check check-long bench tools docs docs-transcripts branches build clean lab-start lab-reset lab-stop lab-status \
 	lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console

@@ -36,6 +36,13 @@
 		}
 	});
 
+	/* A search can be linked to: index.html?q=words */
+	const asked = new URLSearchParams(location.search).get('q');
+	if (asked) {
+		input.value = asked;
+		load();
+	}
+
 	function load() {
 		if (loading)
 			return;

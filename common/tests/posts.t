@@ -1,0 +1,18 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The posts, typed from the first command to the last in a fresh lab: does a reader
+# who does the same see what they show?
+
+top=$(cd "$(dirname "$0")/../.." && pwd -P)
+. "$top/common/tests/tap.sh"
+cd "$top" || exit
+
+common/lab/lab reset 1 || bail_out "the lab does not start"
+names=$(sed -n 's/^``` *{.transcript name="\([a-z0-9-]*\)".*/\1/p' docs/[0-9]*.md)
+for name in $names; do
+	ok "$name" docs/build/play --check "$name"
+done
+is "$(printf '%s\n' "$names" | sort | uniq -d)" "" "no transcript is shown twice: its commands would be typed twice"
+is "$(cd docs/transcripts && printf '%s\n' *.txt)" "$(printf '%s\n' "$names" | sed 's/$/.txt/' | LC_ALL=C sort)" "no transcript is left over"
+done_testing
