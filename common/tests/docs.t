@@ -41,7 +41,7 @@ found_by() {
 # list has names and Xen's own terms.
 misspelled() {
 	for file in docs/*.md docs/reasons/*.md README.md; do
-		pandoc -f markdown -t plain --wrap=none --lua-filter=docs/build/prose.lua "$file"
+		pandoc -f markdown-smart -t plain --wrap=none --lua-filter=docs/build/prose.lua "$file"
 	done | hunspell -d en_GB,en_US -p "$words" -l | sort -u
 }
 
@@ -105,7 +105,7 @@ has "$(docs/build/links "$work/again")" 'loaded from elsewhere' "and what is loa
 ok "mdl has nothing to say" mdl -s docs/build/mdl.rb docs README.md
 ok "codespell has nothing to say" says_nothing codespell -L sring docs README.md common 0*-*/*.[ch] 0*-*/*.sh
 is "$(misspelled)" "" "hunspell knows every word, or docs/build/words does"
-is "$(echo 'a mispelled word' | hunspell -d en_GB,en_US -p "$words" -l)" mispelled "and would not know a wrong one"
+is "$(echo 'a wrond word' | hunspell -d en_GB,en_US -p "$words" -l)" wrond "and would not know a wrong one"
 
 fresh_copy
 ok "a copy of the tutorial builds" builds

@@ -107,7 +107,11 @@ local function tidy(svg)
 	svg = svg:gsub(' shape%-rendering="%a+"', ''):gsub('font%-family="[^"]*"', 'font-family="sans-serif"')
 	-- Not much smaller than it was drawn: rather than shrink further, it scrolls.
 	local width = svg:match('^<svg[^>]- width="(%d+)')
-	svg = svg:gsub('width="(%d+)px"', 'width="%1"'):gsub('height="(%d+)px"', 'height="%1"')
+	svg = svg:gsub('^<svg[^>]*>', function(tag)
+		return (tag:gsub('="(%d+)px"', '="%1"'):gsub('="(%d+)pt"', function(points)
+			return string.format('="%d"', points * 4 // 3)
+		end))
+	end)
 	svg = svg:gsub('^<svg', string.format('<svg style="min-width: %dpx"', math.floor(width * 0.7)))
 	return (svg:gsub('\n+', '\n'):gsub('%s+$', ''))
 end
