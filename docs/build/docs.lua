@@ -275,6 +275,30 @@ local function block(element)
 	end
 end
 
+-- A page may consist of parts, each with a heading of the first level like the
+-- title: then all below the title go down by one.
+local function parts(blocks)
+	local level = 0
+	for _, element in ipairs(blocks) do
+		if element.t == 'Header' and element.level == 1 then
+			level = 1
+		end
+	end
+	for _, element in ipairs(blocks) do
+		if element.t == 'Header' then
+			element.level = element.level + level
+		end
+	end
+end
+
+-- A table's columns are as wide as their text wants, not as the source was typed.
+local function unsized(element)
+	for _, column in ipairs(element.colspecs) do
+		column[2] = nil
+	end
+	return element
+end
+
 -- The title is the heading of the first level, the summary the paragraph after it.
 function Pandoc(doc)
 	page = pandoc.utils.stringify(doc.meta.page)
@@ -292,12 +316,8 @@ function Pandoc(doc)
 	if stage then
 		doc.blocks = pandoc.List(with_reasons(doc.blocks, stage))
 	end
-	for _, element in ipairs(doc.blocks) do
-		if element.t == 'Header' and element.level == 1 then
-			fail('a second title: %s', pandoc.utils.stringify(element))
-		end
-	end
-	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { CodeBlock = block, Code = checked_name })
+	parts(doc.blocks)
+	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { CodeBlock = block, Code = checked_name, Table = unsized })
 	doc.blocks = body.content
 	return doc
 end

@@ -115,8 +115,7 @@ local function write_index(path, doc)
 			plain = plain:gsub('&lt;', '<'):gsub('&gt;', '>'):gsub('&quot;', '"'):gsub('&amp;', '&')
 			text[#text + 1] = plain
 		else
-			pandoc.walk_block(pandoc.Div { block }, { CodeBlock = function(c) text[#text + 1] = c.text end })
-			text[#text + 1] = pandoc.utils.stringify(block)
+			text[#text + 1] = pandoc.write(pandoc.Pandoc { block }, 'plain')
 		end
 	end
 	flush()

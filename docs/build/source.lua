@@ -64,11 +64,14 @@ local function follow(line, state)
 end
 
 -- What a definition is called: the function, struct, macro or variable that it
--- defines; a comment by its heading.
+-- defines; a comment by its heading; declarations of functions by what they are.
 local function name_of(lines, first, last)
-	local word
+	local word, body
 	if lines[first]:match('^ %* %S') then		-- a section of a long comment
 		return lines[first]:match('^ %* (.*)')
+	end
+	for n = first, last do
+		body = body or lines[n]:match('{$')
 	end
 	for n = first, last do
 		local line = lines[n]
@@ -81,10 +84,14 @@ local function name_of(lines, first, last)
 		end
 		if line:match('^[%a_]') then
 			local kind, tag = line:match('^(%a+) ([%w_]+) {')
+			if not body and line:match('^static .*[%w_]+%(.*[,;]$') and not line:match('%([%w_]*%);') then
+				return 'prototypes'
+			end
 			return kind == 'struct' and 'struct ' .. tag
 				or kind == 'enum' and 'enum ' .. tag
 				or line:match('^enum { ([%w_]+)')
-				or line:match('([%w_]+)%[?[%w_]*%]? = ')
+				or line == 'enum {' and lines[n + 1]:match('[%w_]+')
+				or line:match('([%w_]+)%[?[%w_]*%]? =%s*')
 				or line:match('([%w_]+)%[?[%w_]*%]?;$')
 				or line:match('([%w_]+)%(')
 				or line:match('^([%w_-]+)%s*[:?+]?=')
