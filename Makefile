@@ -82,5 +82,5 @@ lab-put lab-get:
 lab-shell lab-console:
 	@$(lab) $(@:lab-%=%) "$$DOMAIN"
 
-.PHONY: help check check-long bench tools docs docs-transcripts branches build clean lab-start lab-reset lab-stop lab-status \
-	lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console
+.PHONY: help check check-long bench tools docs docs-transcripts branches build clean \
+	lab-start lab-reset lab-stop lab-status lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console
