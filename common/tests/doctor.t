@@ -241,7 +241,7 @@ fault bad-state "frontend's state is no state: \"9\"" 'xenstore-write $F/state 9
 fault bad-state "backend's state is no state: \"4x\"" 'xenstore-write $B/state 4x' 'xenstore-write $B/state 4'
 fault bad-state "frontend's state is no state: \"0\"" 'toy toy 0 0 2' 'no_toy toy 0' toy
 fault error-node "frontend's driver once wrote an error: \"22 a reason\"" \
-	'xenstore-write /local/domain/$g/error/device/mydevice/0/error "22 a reason"' 'xenstore-rm -t /local/domain/$g/error/device/mydevice/0/error'
+	'xenstore-write /local/domain/$g/error/device/mydevice/0/error "22 a reason"' 'xenstore-rm /local/domain/$g/error/device'
 fault error-node "backend's driver once wrote an error: \"22 a reason\"" \
 	'xenstore-write /local/domain/0/error/backend/mydevice/$g/0/error "22 a reason"' 'xenstore-rm /local/domain/0/error'
 fault not-online "online is 0" 'xenstore-write $B/online 0' 'xenstore-write $B/online 1'
