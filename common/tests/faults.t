@@ -36,7 +36,7 @@ entry() {
 sort_imports() {
 	functions='' unknown='' loading=''
 	for name in $(imports_of "$1"); do
-		case $(entry "$name") in
+		case $(entry "$1:$name" | grep . || entry "$name") in
 		'') unknown="$unknown $name" ;;
 		-*) ;;
 		load*) loading="$loading $name" ;;
