@@ -133,6 +133,10 @@ breaks "a reason without a change" "and no change" \
 breaks "a change that nobody explained" "and no reason is given" \
 	02-event-channels/mydevicefront.c 's/^\tmydevicefront_disconnect(info);$/&\n\tbarrier();/'
 breaks "a picture that cannot be drawn" "dot cannot draw this" docs/states.md 's/^digraph.*/digraf {/'
+breaks "a remark on what a trace does not have" "the backend did not write 'Closing'" \
+	docs/01-hello-probe.md 's/^backend Connected: reads and checks/backend Closing: reads and checks/'
+breaks "a trace in which nothing happened" "xbwatch saw nothing" \
+	docs/transcripts/01-connect.txt '/^ *[1-9][0-9.]* .*end /d'
 breaks "a link to a page that is not there" "no page is called 99-gone.md" \
 	docs/00-the-ground.md 's/(01-hello-probe.md)/(99-gone.md)/'
 breaks "a page without a title" "does not begin with a title" docs/protocol.md '1d'

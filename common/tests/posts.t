@@ -9,7 +9,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd -P)
 cd "$top" || exit
 
 common/lab/lab reset 1 || bail_out "the lab does not start"
-names=$(sed -n 's/^``` *{.transcript name="\([a-z0-9-]*\)".*/\1/p' docs/[0-9]*.md)
+names=$(sed -n 's/^``` *{\.\(transcript\|trace\) name="\([a-z0-9-]*\)".*/\2/p' docs/[0-9]*.md)
 for name in $names; do
 	ok "$name" docs/build/play --check "$name"
 done

@@ -10,6 +10,7 @@
 package.path = 'docs/build/?.lua;' .. package.path
 local source = require 'source'
 local html = require 'html'
+local trace = require 'trace'
 
 local page
 
@@ -127,9 +128,9 @@ local function centre(svg)
 end
 
 -- ``` {.dot caption="What it shows"}, or .msc, or .aasvg
-local function picture(kind, block)
+local function picture(kind, block, text)
 	local caption = block.attributes.caption or fail('a picture without a caption')
-	local done, svg = pcall(tools[kind], block.text)
+	local done, svg = pcall(tools[kind], text or block.text)
 	if not done then
 		fail('%s cannot draw this: %s', kind, tostring(svg))
 	end
@@ -141,6 +142,13 @@ local function picture(kind, block)
 	return pandoc.RawBlock('html', string.format(
 		'<figure class="picture %s"><div class="scroll">%s</div><figcaption>%s</figcaption></figure>',
 		kind, svg, html.escape(caption)))
+end
+
+-- ``` {.trace name="NAME" caption="What it shows"}: what xbwatch printed in a transcript.
+local function traced(block)
+	local name = block.attributes.name or fail('a trace without a name')
+	local chart, wrong = trace.chart(read('docs/transcripts/' .. name .. '.txt'), block.text)
+	return picture('msc', block, chart or fail('%s: %s', name, wrong))
 end
 
 -- -- what a stage changed ----------------------------------------------------
@@ -265,6 +273,8 @@ local function block(element)
 		return code(element)
 	elseif element.classes:includes('transcript') then
 		return transcript(element)
+	elseif element.classes:includes('trace') then
+		return traced(element)
 	elseif element.classes:includes('diff') and element.attributes.stage then
 		return diff(element)
 	end
