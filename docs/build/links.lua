@@ -5,14 +5,16 @@
 
 local links = {}
 
--- A page: file (below docs/), url, id (for the book), group, title, summary.
+-- A page: file (below docs/), url, id (for the book), group, title, summary, and for a
+-- post its number.
 function links.contents(path)
 	local pages = {}
 	for line in io.lines(path) do
 		local group, file, title, summary = line:match('^(.-)\t(.-)\t(.-)\t(.*)$')
 		local id = file:gsub('%.md$', ''):gsub('^reasons/(.*)', '%1-diff')
 		local page = { group = group, file = file, id = id, url = id .. '.html',
-			title = title, summary = summary }
+			title = title, summary = summary,
+			post = tonumber(file:match('^(%d+)%-')) }
 		pages[#pages + 1] = page
 		pages[file] = page
 	end

@@ -37,9 +37,39 @@ local function raw(element)
 	return element
 end
 
--- A table that is too wide for a phone scrolls by itself.
+-- A table of sentences: there is no room for its columns on a phone.
+local text_table = 60
+
+-- The longest row's text; and in each cell the heading that it stands below.
+local function label(element)
+	local longest, headings = 0, {}
+	for n, cell in ipairs(element.head.rows[1] and element.head.rows[1].cells or {}) do
+		headings[n] = pandoc.utils.stringify(cell.contents)
+	end
+	for _, body in ipairs(element.bodies) do
+		for _, row in ipairs(body.body) do
+			local length = 0
+			for n, cell in ipairs(row.cells) do
+				length = length + #pandoc.utils.stringify(cell.contents)
+				cell.attr.attributes['data-label'] = headings[n]
+			end
+			longest = math.max(longest, length)
+		end
+	end
+	return longest
+end
+
+-- A table that is too wide for a phone scrolls by itself, or has its rows as lists.
 local function scrolled(element)
+	if label(element) > text_table and #element.colspecs <= 3 then
+		element.attr.classes:insert('rows')
+	end
 	return pandoc.Div({ element }, pandoc.Attr('', { 'scroll' }))
+end
+
+-- Posts have numbers, because other pages call them by these.
+local function numbered(p)
+	return (p.post and p.post .. ' · ' or '') .. html.escape(p.title)
 end
 
 local function raw_block(list)
@@ -57,7 +87,7 @@ local function contents()
 			out[#out + 1] = '<h2>' .. html.escape(group) .. '</h2>\n<ul>'
 		end
 		out[#out + 1] = string.format('<li><a href="%s"%s>%s</a></li>', p.url,
-			p.file == page and ' aria-current="page"' or '', html.escape(p.title))
+			p.file == page and ' aria-current="page"' or '', numbered(p))
 	end
 	out[#out + 1] = '</ul>'
 	return raw_block(out)
@@ -76,7 +106,7 @@ local function overview()
 				out[#out + 1] = '<h2>' .. html.escape(group) .. '</h2>\n<dl class="overview">'
 			end
 			out[#out + 1] = string.format('<dt><a href="%s">%s</a></dt><dd>%s</dd>',
-				p.url, html.escape(p.title), html.escape(p.summary))
+				p.url, numbered(p), html.escape(p.summary))
 		end
 	end
 	out[#out + 1] = '</dl>'
@@ -127,6 +157,9 @@ function Pandoc(doc)
 	pages = links.contents(pandoc.utils.stringify(doc.meta.contents))
 	write_index(pandoc.utils.stringify(doc.meta.index), doc)
 	doc.meta.nav = contents()
+	if pages[page].post then
+		doc.meta.kicker = 'Post ' .. pages[page].post
+	end
 	for n, p in ipairs(pages) do
 		if p.file == page then
 			doc.meta.before = n > 1 and neighbour('prev', pages[n - 1]) or nil
