@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The posts, typed from the first command to the last in a fresh lab: does a reader
-# who does the same see what they show?
+# The posts, and then the pages of reference, typed from the first command to the last,
+# beginning in a fresh lab: does a reader who does the same see what they show?
 
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 . "$top/common/tests/tap.sh"
 cd "$top" || exit
 
 common/lab/lab reset 1 || bail_out "the lab does not start"
-names=$(sed -n 's/^``` *{\.\(transcript\|trace\) name="\([a-z0-9-]*\)".*/\2/p' docs/[0-9]*.md)
+names=$(sed -n 's/^``` *{\.\(transcript\|trace\) name="\([a-z0-9-]*\)".*/\2/p' docs/*.md)
 for name in $names; do
 	ok "$name" docs/build/play --check "$name"
 done
