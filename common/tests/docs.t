@@ -41,7 +41,7 @@ found_by() {
 # list has names and Xen's own terms.
 misspelled() {
 	for file in docs/*.md docs/reasons/*.md README.md; do
-		sed '1{/^<!--.*-->$/d}' "$file" |
+		sed '/^<!-- SPDX-License-Identifier: .*-->$/d' "$file" |
 			pandoc -f markdown-smart -t plain --wrap=none --lua-filter=docs/build/prose.lua
 	done | hunspell -d en_GB,en_US -p "$words" -l | sort -u
 }
@@ -91,6 +91,10 @@ for page in docs/*.md docs/reasons/*.md; do
 done
 ok "tidy has nothing to say about any page" says_nothing valid_html "$work/site"
 ok "every link leads somewhere, and nothing is loaded from elsewhere" says_nothing docs/build/links "$work/site"
+is "$(find "$work/site" -name '*.html' -exec grep -L 'CC-BY-4.0.*GPL-2.0' '{}' +)" "" "each page says its licence"
+ok "and so does the PDF" sh -c "pdftotext -l 1 $work/site/xen-split-drivers.pdf - | grep 'CC-BY-4.0.*GPL-2.0'"
+ok "and the EPUB" sh -c "python3 -m zipfile -e $work/site/xen-split-drivers.epub $work/epub &&
+	grep '<dc:rights>.*CC-BY-4.0.*GPL-2.0' $work/epub/EPUB/content.opf && grep 'CC-BY-4.0.*GPL-2.0' $work/epub/EPUB/text/title_page.xhtml"
 ok "epubcheck has nothing to say" java -jar /usr/bin/epubcheck -q "$work/site/xen-split-drivers.epub"
 ok "the PDF has pages, and its own fonts" sh -c "
 	pages=\$(pdfinfo $work/site/xen-split-drivers.pdf | awk '\$1 == \"Pages:\" { print \$2 }')

@@ -5,7 +5,6 @@
 all
 rule 'MD029', :style => 'ordered'
 exclude_rule 'MD013' # a table's row is as long as it is, and so is an address
-exclude_rule 'MD041' # a licence may stand before the title
 exclude_rule 'MD025' # a long page may have parts
 exclude_rule 'MD024' # two files of a stage define functions of the same name
 exclude_rule 'MD026' # a heading may be a question
