@@ -4,7 +4,7 @@
 -- after it, and its part of the search index.
 --
 -- Metadata: page (its file below docs/), contents (the table of all pages), index
--- (where its part of the search index goes).
+-- (where its part of the search index goes), book (the name of the PDF and the EPUB).
 
 package.path = 'docs/build/?.lua;' .. package.path
 local html = require 'html'
@@ -113,6 +113,13 @@ local function overview()
 	return pandoc.RawBlock('html', table.concat(out, '\n'))
 end
 
+local function downloads(book)
+	return pandoc.Para {
+		pandoc.Str 'All of it is also a book: ', pandoc.Link('PDF', book .. '.pdf'),
+		pandoc.Str ', ', pandoc.Link('EPUB', book .. '.epub'), pandoc.Str '.',
+	}
+end
+
 local function neighbour(way, p)
 	return raw_block { string.format('<a rel="%s" href="%s"><span>%s</span> %s</a>',
 		way, p.url, way == 'prev' and 'Before' or 'Next', html.escape(p.title)) }
@@ -158,7 +165,7 @@ function Pandoc(doc)
 	write_index(pandoc.utils.stringify(doc.meta.index), doc)
 	doc.meta.nav = contents()
 	if pages[page].post then
-		doc.meta.kicker = 'Post ' .. pages[page].post
+		doc.meta.kicker = 'Post ' .. math.tointeger(pages[page].post)
 	end
 	for n, p in ipairs(pages) do
 		if p.file == page then
@@ -168,8 +175,13 @@ function Pandoc(doc)
 	end
 	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { Link = link, RawBlock = raw, Table = scrolled })
 	doc.blocks = body.content
+	local stage = page:match('^reasons/(.*)%.md$')
+	if stage then
+		doc.blocks:insert(2, pandoc.Para { pandoc.Link('The same, side by side and file by file', stage .. '-side.html') })
+	end
 	if page == 'index.md' then
 		doc.meta.start = true
+		doc.blocks:insert(downloads(pandoc.utils.stringify(doc.meta.book)))
 		doc.blocks:insert(overview())
 	end
 	return doc
