@@ -15,11 +15,7 @@ export FRONT BACK
 # -- the two ends -------------------------------------------------------------
 
 other() { if [ "$1" = dom0 ]; then echo domU; else echo dom0; fi; }
-name() { if [ "$1" = dom0 ]; then echo "mydevice$guest.0"; else echo mydevice0; fi; }
 stat_of() { "in_$1" "cat /sys/bus/xen*/devices/mydevice-*0/$2"; }
-
-# process END: is it driven by one?
-process() { [ "$(if [ "$1" = dom0 ]; then echo "$BACK"; else echo "$FRONT"; fi)" = user ]; }
 
 # io END CALL...: the calls' results on one line.
 io() {
@@ -108,16 +104,7 @@ start_process() {
 		sleep 0.2" && plug "$1"
 }
 
-stop_process() {
-	"in_$1" "pid=\$(cat /run/$(name "$1")/pid) && kill \$pid && while [ -e /proc/\$pid/exe ]; do usleep 10000; done"
-}
-
 front_options=''
-
-command_of() {
-	if [ "$1" = dom0 ]; then echo "/tmp/mydevicepeer --backend $guest"
-	else echo "/tmp/mydevicepeer --frontend $front_options"; fi
-}
 
 # lie_to END INDEX DISTANCE: what its peer says of itself becomes impossible.
 lie_to() {

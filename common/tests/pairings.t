@@ -8,18 +8,10 @@
 stage=01-hello-probe
 . "$(dirname "$0")/stage.sh"
 
-# process END: is it driven by one?
-process() { [ "$(if [ "$1" = dom0 ]; then echo "$BACK"; else echo "$FRONT"; fi)" = user ]; }
-name() { if [ "$1" = dom0 ]; then echo "mydevice$guest.0"; else echo mydevice0; fi; }
 log_of() { "in_$1" "cat /run/$(name "$1")/log"; }
 
-command_of() {
-	if [ "$1" = dom0 ]; then echo "/tmp/mydevicepeer --backend $guest"
-	else echo "/tmp/mydevicepeer --frontend"; fi
-}
-
 leave() {
-	if process "$1"; then "in_$1" "pid=\$(cat /run/$(name "$1")/pid) && kill \$pid && while [ -e /proc/\$pid/exe ]; do usleep 10000; done"
+	if process "$1"; then stop_process "$1"
 	elif [ "$1" = dom0 ]; then rebind dom0 xen-backend "mydevice-$guest-0" drivers/mydeviceback/unbind
 	else rebind domU xen mydevice-0 drivers/mydevicefront/unbind; fi
 }

@@ -16,6 +16,7 @@ front=/sys/bus/xen/devices/mydevice-0
 
 in_dom0() { "$lab" run dom0 "$1" </dev/null; }
 in_domU() { "$lab" run domU "$1" </dev/null; }
+
 # sanitized_peer STAGE: its mydevicepeer, under the sanitizers, for make load.
 sanitized_peer() {
 	export MYDEVICEPEER="$work/mydevicepeer"
@@ -23,6 +24,23 @@ sanitized_peer() {
 }
 
 target() { make --no-print-directory -C "$top/$stage" "$1"; }
+
+# -- an end that may be a process --------------------------------------------
+
+# process END: is it one? END is the domain that it is in, dom0 or domU.
+process() { [ "$(if [ "$1" = dom0 ]; then echo "$BACK"; else echo "$FRONT"; fi)" = user ]; }
+
+# What its node in /dev is called, or its directory in /run.
+name() { if [ "$1" = dom0 ]; then echo "mydevice$guest.0"; else echo mydevice0; fi; }
+
+command_of() {
+	if [ "$1" = dom0 ]; then echo "/tmp/mydevicepeer --backend $guest"
+	else echo "/tmp/mydevicepeer --frontend ${front_options-}"; fi
+}
+
+stop_process() {
+	"in_$1" "pid=\$(cat /run/$(name "$1")/pid) && kill \$pid && while [ -e /proc/\$pid/exe ]; do usleep 10000; done"
+}
 
 # -- what is watched over a whole round --------------------------------------
 
