@@ -27,6 +27,9 @@ target() { make --no-print-directory -C "$top/$stage" "$1"; }
 
 # -- an end that may be a process --------------------------------------------
 
+# As for make load.
+FRONT=${FRONT-kernel} BACK=${BACK-kernel}
+
 # process END: is it one? END is the domain that it is in, dom0 or domU.
 process() { [ "$(if [ "$1" = dom0 ]; then echo "$BACK"; else echo "$FRONT"; fi)" = user ]; }
 
