@@ -8,11 +8,19 @@ top=$(cd "$(dirname "$0")/../.." && pwd -P)
 . "$top/common/tests/tap.sh"
 work=$top/.build/tests/docs
 copy=$work/copy
+bad=$work/bad
 words=$top/docs/build/words
 export LC_ALL=C.UTF-8
 cd "$top" || exit
 rm -rf "$work"
 mkdir -p "$work"
+
+# fails DESCRIPTION COMMAND...
+fails() {
+	description=$1
+	shift
+	if output=$("$@" 2>&1); then fail "$description" "it did not fail: $output"; else pass "$description"; fi
+}
 
 says_nothing() {
 	said=$("$@" 2>&1) && [ -z "$said" ] || { echo "$said"; return 1; }
@@ -40,7 +48,7 @@ found_by() {
 # The text without code, as words that no dictionary and not our list knows. The
 # list has names and Xen's own terms.
 misspelled() {
-	for file in docs/*.md docs/reasons/*.md README.md; do
+	for file; do
 		sed '/^<!-- SPDX-License-Identifier: .*-->$/d' "$file" |
 			pandoc -f markdown-smart -t plain --wrap=none --lua-filter=docs/build/prose.lua
 	done | hunspell -d en_GB,en_US -p "$words" -l | sort -u
@@ -66,15 +74,27 @@ fails_with() {
 	[ ! -e "$copy/.build/docs/search-index.js" ] || { echo "it left a site"; return 1; }
 }
 
-# breaks DESCRIPTION TEXT FILE SED: with this change in one file the build fails.
-breaks() {
+# one_page PAGE: reading it is a few seconds less than building all.
+one_page() {
+	(cd "$copy" && mkdir -p .build/docs.work/json && docs/build/build read_page "$1" 2>&1)
+}
+
+refuses() {
+	said=$(one_page "$1") && { echo "it did not fail"; return 1; }
+	printf '%s\n' "$said" | grep -qF -- "$2" || { echo "it said: $said"; return 1; }
+}
+
+# changed FILE SED: in a copy.
+changed() {
 	fresh_copy
-	sed -i "$4" "$copy/$3"
-	if cmp -s "$3" "$copy/$3"; then
-		fail "$1" "the change changes nothing: $4 in $3"
-	else
-		ok "$1" fails_with "$2"
-	fi
+	sed -i "$2" "$copy/$1"
+	! cmp -s "$1" "$copy/$1" || { echo "the change changes nothing: $2 in $1"; return 1; }
+}
+
+# breaks DESCRIPTION TEXT PAGE FILE SED: with this change in one file this page
+# cannot be made.
+breaks() {
+	ok "$1" changed "$4" "$5" && ok "$1: and the build says so" refuses "$3" "$2"
 }
 
 # -- the tests ---------------------------------------------------------------
@@ -95,54 +115,85 @@ is "$(find "$work/site" -name '*.html' -exec grep -L 'CC-BY-4.0.*GPL-2.0' '{}' +
 ok "and so does the PDF" sh -c "pdftotext -l 1 $work/site/xen-split-drivers.pdf - | grep 'CC-BY-4.0.*GPL-2.0'"
 ok "and the EPUB" sh -c "python3 -m zipfile -e $work/site/xen-split-drivers.epub $work/epub &&
 	grep '<dc:rights>.*CC-BY-4.0.*GPL-2.0' $work/epub/EPUB/content.opf && grep 'CC-BY-4.0.*GPL-2.0' $work/epub/EPUB/text/title_page.xhtml"
-ok "epubcheck has nothing to say" java -jar /usr/bin/epubcheck -q "$work/site/xen-split-drivers.epub"
+mkdir "$bad"
+echo '<!DOCTYPE html><html lang="en"><title>x</title><p><b>not closed</p></html>' >"$bad/bad.html"
+fails "and would have about a bad one" valid_html "$bad"
+ok "epubcheck has nothing to say" java -jar /usr/bin/epubcheck -q --failonwarnings "$work/site/xen-split-drivers.epub"
+head -c 100000 "$work/site/xen-split-drivers.epub" >"$bad/bad.epub"
+fails "and would have about half of one" java -jar /usr/bin/epubcheck -q "$bad/bad.epub"
+ok "each page fits a phone and a desktop, and can be read" docs/build/look "$work/site"
+ok "in the dark, too" docs/build/look "$work/site" dark
 ok "the PDF has pages, and its own fonts" sh -c "
 	pages=\$(pdfinfo $work/site/xen-split-drivers.pdf | awk '\$1 == \"Pages:\" { print \$2 }')
 	[ \"\$pages\" -ge 20 ] && ! pdffonts $work/site/xen-split-drivers.pdf | awk 'NR > 2 && \$(NF - 4) == \"no\"' | grep ."
 has "$(found_by xenstore-write)" 'href="01-hello-probe.html#' "the search finds a word without a server"
 has "$(found_by qqqq)" 'Nothing has all of these words' "and says so if there is none"
 
-printf '<a href="gone.html">x</a><a href="#gone">y</a><script src="https://example.org/x.js"></script>' >"$work/again/broken.html"
-has "$(docs/build/links "$work/again")" 'gone.html leads nowhere' "a link that leads nowhere is found"
-has "$(docs/build/links "$work/again")" '#gone: there is no such place' "and one to a place that is not there"
-has "$(docs/build/links "$work/again")" 'loaded from elsewhere' "and what is loaded from elsewhere"
+cat >"$bad/bad.html" <<'EOF'
+<link rel="stylesheet" href="bad.css"><a href="gone.html">x</a><a href="#gone">y</a><script src="https://example.org/x.js"></script>
+<svg><image xlink:href="//example.org/x.png"/></svg><p style="background: url(x)"><i style="color: #ddd">pale</i>
+<pre style="width: 500px">wide</pre>
+EOF
+echo '@import "https://example.org/x.css";' >"$bad/bad.css"
+said=$(docs/build/links "$bad")
+has "$said" 'gone.html leads nowhere' "a link that leads nowhere is found"
+has "$said" '#gone: there is no such place' "and one to a place that is not there"
+has "$said" 'x.js is loaded from elsewhere' "and a script that is loaded from elsewhere"
+has "$said" 'x.png is loaded from elsewhere' "and a picture"
+has "$said" 'its style is loaded from elsewhere' "and a style"
+has "$said" 'bad.css: it loads from elsewhere' "and a style sheet"
+said=$(docs/build/look "$bad")
+has "$said" 'bad.html: 5[0-9]* wide on a screen of 390' "a page that is too wide for a phone is found"
+has "$said" 'rgb\(221, 221, 221\) on rgb\(255, 255, 255\): pale' "and a text that is too pale"
 
 ok "mdl has nothing to say" mdl -s docs/build/mdl.rb docs README.md
+printf '# One\n\n### Three\n' >"$bad/bad.md"
+fails "and would have about a bad page" mdl -s docs/build/mdl.rb "$bad/bad.md"
 # shellcheck disable=SC2046 # one word a file
 ok "codespell has nothing to say" says_nothing codespell -L sring,nin $(git ls-files)
-is "$(misspelled)" "" "hunspell knows every word, or docs/build/words does"
-is "$(echo 'a wrond word' | hunspell -d en_GB,en_US -p "$words" -l)" wrond "and would not know a wrong one"
+is "$(misspelled docs/*.md docs/reasons/*.md README.md)" "" "hunspell knows every word, or docs/build/words does"
+printf '# A wrond word\n\nAn `unkown` one, which is code, and a *wordd*.\n' >"$work/words.md"
+is "$(misspelled "$work/words.md" | paste -sd ' ')" 'wordd wrond' "and would not know a wrong one"
+ok "what the pages say of make and of the lab is there" docs/build/commands docs/*.md docs/reasons/*.md README.md common/*/README.md
+printf 'Type `make -C 01-hello-probe wach`, or\n\n    make lab-reset DOMS=3\n    common/lab/lab rum dom0\n' >"$work/make.md"
+said=$(docs/build/commands "$work/make.md")
+has "$said" 'no target wach' "a target that is not there is found"
+has "$said" 'no Makefile knows DOMS' "and a variable"
+has "$said" 'the lab has no command rum' "and a command of the lab"
 
 fresh_copy
-ok "a copy of the tutorial builds" builds
 ok "a change in a function is in the post" sh -c "
 	sed -i 's/We are good to go/We are ready to go/' $copy/01-hello-probe/mydevicefront.c
 	(cd $copy && DOCS_ONLY=site docs/build/build) && grep -q 'We are ready to go' $copy/.build/docs/01-hello-probe.html"
-breaks "a function that is gone" "defines no 'mydevicefront_publish'" \
-	01-hello-probe/mydevicefront.c 's/mydevicefront_publish/mydevicefront_announce/'
-breaks "a function that only the prose names" "which no stage has" \
+ok "a function is renamed" changed 01-hello-probe/mydevicefront.c 's/mydevicefront_publish/mydevicefront_announce/'
+ok "and the build says so, and leaves no site" fails_with "defines no 'mydevicefront_publish'"
+breaks "a function that only the prose names" "which no stage has" 01-hello-probe.md \
 	docs/01-hello-probe.md 's/mydevicefront_pick_version/mydevicefront_choose_version/'
-breaks "a marker that is gone" "no line has '# The directories first'" \
+breaks "a marker that is gone" "no line has '# The directories first'" 01-hello-probe.md \
 	01-hello-probe/activate.sh 's/^# The directories first/# First the directories/'
-breaks "a marker that is there twice" "more than one line has" \
+breaks "a marker that is there twice" "more than one line has" 01-hello-probe.md \
 	01-hello-probe/activate.sh 's/^# The directories first.*/&\n&/'
-breaks "a transcript that is not there" "there is no file docs/transcripts/gone.txt" \
+breaks "a transcript that is not there" "there is no file docs/transcripts/gone.txt" 01-hello-probe.md \
 	docs/01-hello-probe.md 's/name="01-keys"/name="gone"/'
-breaks "a change without a reason" "and no reason is given" \
+breaks "a change without a reason" "and no reason is given" reasons/02-event-channels.md \
 	docs/reasons/02-event-channels.md 's/, `mydevicefront_take_time`//'
-breaks "a heading with nothing below it" "a heading, and no reason" \
+breaks "a heading with nothing below it" "a heading, and no reason" reasons/02-event-channels.md \
 	docs/reasons/02-event-channels.md '/^### `mydevicefront_probe`/,/^##/{/^###* /!d}'
-breaks "a reason without a change" "and no change" \
+breaks "a reason without a change" "and no change" reasons/02-event-channels.md \
 	docs/reasons/02-event-channels.md 's/^### `mydevicefront_notify`.*/&, `mydevicefront_negotiate`/'
-breaks "a change that nobody explained" "and no reason is given" \
+breaks "a change that nobody explained" "and no reason is given" reasons/02-event-channels.md \
 	02-event-channels/mydevicefront.c 's/^\tmydevicefront_disconnect(info);$/&\n\tbarrier();/'
-breaks "a picture that cannot be drawn" "dot cannot draw this" docs/states.md 's/^digraph.*/digraf {/'
-breaks "a remark on what a trace does not have" "the backend did not write 'Closing'" \
+breaks "a picture that cannot be drawn" "dot cannot draw this" states.md \
+	docs/states.md 's/^digraph.*/digraf {/'
+breaks "a remark on what a trace does not have" "the backend did not write 'Closing'" 01-hello-probe.md \
 	docs/01-hello-probe.md 's/^backend Connected: reads and checks/backend Closing: reads and checks/'
-breaks "a trace in which nothing happened" "xbwatch saw nothing" \
+breaks "a trace in which nothing happened" "xbwatch saw nothing" 01-hello-probe.md \
 	docs/transcripts/01-connect.txt '/^ *[1-9][0-9.]* .*end /d'
-breaks "a link to a page that is not there" "no page is called 99-gone.md" \
-	docs/00-the-ground.md 's/(01-hello-probe.md)/(99-gone.md)/'
-breaks "a page without a title" "does not begin with a title" docs/protocol.md '1d'
+ok "a link to a page that is not there" changed docs/00-the-ground.md 's/(01-hello-probe.md)/(99-gone.md)/'
+ok "and the build says so" fails_with "no page is called 99-gone.md"
+breaks "a command that nobody types" "a block that is no transcript: ls" 01-hello-probe.md \
+	docs/01-hello-probe.md 's/^## See it happen/&\n\n    ls/'
+breaks "a page without a title" "does not begin with a title" protocol.md \
+	docs/protocol.md '1d'
 
 done_testing

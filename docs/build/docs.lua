@@ -283,6 +283,11 @@ local function block(element)
 			return picture(kind, element)
 		end
 	end
+	-- What a post tells the reader to type is typed in make check.
+	local class = element.classes[1] or 'none'
+	if page:match('^%d') and (class:match('^b?a?sh$') or class == 'console' or class == 'none') then
+		fail('a block that is no transcript: %s', element.text:match('[^\n]*'))
+	end
 end
 
 -- A page may consist of parts, each with a heading of the first level like the
