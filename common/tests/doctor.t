@@ -36,7 +36,7 @@ analyse() {
 
 # Each anchor that the program names is a heading's, and the other way round.
 anchors() {
-	sed -n 's/^## .*{#\([a-z-]*\)}$/\1/p' "$docs" | sort >"$work/sections"
+	sed -n 's/^### .*{#\([a-z-]*\)}$/\1/p' "$docs" | sort >"$work/sections"
 	sed -n 's/.*\(WARNING\|ERROR\), "\([a-z-]*\)".*/\2/p; s/^\t\[[A-Z_]*\] = { "\([a-z-]*\)", .*/\1/p' \
 		"$top/common/tools/xbdoctor.c" | sort -u >"$work/anchors"
 	[ "$(wc -l <"$work/anchors")" -ge 20 ] && diff "$work/anchors" "$work/sections"

@@ -290,22 +290,6 @@ local function block(element)
 	end
 end
 
--- A page may consist of parts, each with a heading of the first level like the
--- title: then all below the title go down by one.
-local function parts(blocks)
-	local level = 0
-	for _, element in ipairs(blocks) do
-		if element.t == 'Header' and element.level == 1 then
-			level = 1
-		end
-	end
-	for _, element in ipairs(blocks) do
-		if element.t == 'Header' then
-			element.level = element.level + level
-		end
-	end
-end
-
 -- A table's columns are as wide as their text wants, not as the source was typed.
 local function unsized(element)
 	for _, column in ipairs(element.colspecs) do
@@ -331,7 +315,6 @@ function Pandoc(doc)
 	if stage then
 		doc.blocks = pandoc.List(with_reasons(doc.blocks, stage))
 	end
-	parts(doc.blocks)
 	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { CodeBlock = block, Code = checked_name, Table = unsized })
 	doc.blocks = body.content
 	return doc

@@ -107,7 +107,7 @@ end
 local function drawn(e, other)
 	local from, to = column[e.side], e.side == 'frontend' and 'b' or 'f'
 	if e.gone then
-		return box('note', 'x', e.side .. ' removed')
+		return box('box', 'x', e.side .. ' removed')
 	elseif e.node ~= 'state' then
 		local label = e.node .. ' = ' .. e.value
 		return other and box('box', 'x', label) or arrow(from, 'x', label, e.side)
@@ -122,7 +122,7 @@ end
 local function head()
 	return string.format('msc {\nhscale="%.2f", arcgradient="0";\n' ..
 		'f [label="frontend", linecolour="%s"], x [label="XenStore"], b [label="backend", linecolour="%s"];\n',
-		3 * (6.5 * longest + 16) / 600, colour.frontend, colour.backend)
+		3 * (6.8 * longest + 16) / 600, colour.frontend, colour.backend)
 end
 
 -- The chart of a trace with these remarks; or nothing, and why.
