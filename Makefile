@@ -82,5 +82,9 @@ lab-put lab-get:
 lab-shell lab-console:
 	@$(lab) $(@:lab-%=%) "$$DOMAIN"
 
-.PHONY: help check check-long bench tools docs docs-transcripts branches build clean \
+# What a stage can do, asked for here.
+load unload try status log watch doctor diff:
+	@echo "which stage? For example: make -C 03-shared-memory $@" >&2; exit 2
+
+.PHONY: help load unload try status log watch doctor diff check check-long bench tools docs docs-transcripts branches build clean \
 	lab-start lab-reset lab-stop lab-status lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console

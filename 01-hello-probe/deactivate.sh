@@ -38,10 +38,11 @@ number "$domid" || die "the domain's number is missing or wrong: '$domid' (xl li
 number "$device" || die "the device's number is wrong: '$device'; $usage"
 number "$backend" || die "the backend domain's number is wrong: '$backend'; $usage"
 
+grep -qs control_d /proc/xen/capabilities || die "only dom0 may remove devices, and this is not dom0
+In the lab it is run like this: common/lab/lab run dom0 sh -s $domid <STAGE/deactivate.sh"
 for tool in xenstore-exists xenstore-read xenstore-write xenstore-rm; do
 	command -v $tool >/dev/null || die "$tool is missing: install the package xenstore-utils"
 done
-grep -qs control_d /proc/xen/capabilities || die "only dom0 may remove devices, and this is not dom0"
 xenstore-exists /local/domain/0 2>/dev/null || die "XenStore cannot be read: this needs root"
 
 front=/local/domain/$domid/device/mydevice/$device

@@ -40,10 +40,11 @@ number "$device" || die "the device's number is wrong: '$device'; $usage"
 number "$backend" || die "the backend domain's number is wrong: '$backend'; $usage"
 [ "$domid" != "$backend" ] || die "the two ends live in different domains, not both in $domid"
 
+grep -qs control_d /proc/xen/capabilities || die "only dom0 may create devices, and this is not dom0
+In the lab it is run like this: common/lab/lab run dom0 sh -s $domid <STAGE/activate.sh"
 for tool in xenstore-exists xenstore-write xenstore-chmod xenstore-rm; do
 	command -v $tool >/dev/null || die "$tool is missing: install the package xenstore-utils"
 done
-grep -qs control_d /proc/xen/capabilities || die "only dom0 may create devices, and this is not dom0"
 xenstore-exists /local/domain/0 2>/dev/null || die "XenStore cannot be read: this needs root"
 xenstore-exists "/local/domain/$domid" || die "there is no domain $domid (xl list shows those that there are)"
 xenstore-exists "/local/domain/$backend" || die "there is no domain $backend to have the backend"

@@ -246,27 +246,32 @@ struct mydevice_index {
 	__u32 refs[2 * MYDEVICE_MAX_PAGES];
 };
 
-/*
- * A ring is made of pieces that are contiguous in memory: 64 KiB, or all of a
- * smaller ring. One call of xenbus_map_ring_valloc() maps no more than that.
- */
-#define MYDEVICE_PIECE_PAGES	16u
-#define MYDEVICE_PIECE_SIZE	(MYDEVICE_PIECE_PAGES * MYDEVICE_PAGE_SIZE)
-#define MYDEVICE_MAX_PIECES	(MYDEVICE_MAX_PAGES / MYDEVICE_PIECE_PAGES)
-
 /**
  * struct mydevice_ring - one direction, as one end keeps it in private memory
- * @piece: where the ring's pieces are
+ * @page: where its pages are, which need not follow each other
  * @pages: how many pages it has, a power of two
  * @prod: the producer's index: the own one, or the last that was accepted
  * @cons: the consumer's index: the own one, or the last that was accepted
  */
 struct mydevice_ring {
-	void *piece[MYDEVICE_MAX_PIECES];
+	void *page[MYDEVICE_MAX_PAGES];
 	__u32 pages;
 	__u32 prod;
 	__u32 cons;
 };
+
+/**
+ * mydevice_set_pages() - say where the ring's pages are, if they follow each other
+ * @ring: the ring; its @pages is set
+ * @memory: the first page, or NULL for none
+ */
+static inline void mydevice_set_pages(struct mydevice_ring *ring, void *memory)
+{
+	__u32 i;
+
+	for (i = 0; i < ring->pages; i++)
+		ring->page[i] = memory ? (char *)memory + i * MYDEVICE_PAGE_SIZE : NULL;
+}
 
 /** mydevice_size() - the ring's size in bytes */
 static inline __u32 mydevice_size(const struct mydevice_ring *ring)
@@ -402,14 +407,11 @@ static inline void *mydevice_at(const struct mydevice_ring *ring, __u32 index,
 				__u32 *len)
 {
 	__u32 at = index & (mydevice_size(ring) - 1);
-	__u32 in_piece = at % MYDEVICE_PIECE_SIZE;
-	__u32 left = mydevice_size(ring) - at;
+	__u32 in_page = at % MYDEVICE_PAGE_SIZE;
 
-	if (left > MYDEVICE_PIECE_SIZE - in_piece)
-		left = MYDEVICE_PIECE_SIZE - in_piece;
-	if (*len > left)
-		*len = left;
-	return (char *)ring->piece[at / MYDEVICE_PIECE_SIZE] + in_piece;
+	if (*len > MYDEVICE_PAGE_SIZE - in_page)
+		*len = MYDEVICE_PAGE_SIZE - in_page;
+	return (char *)ring->page[at / MYDEVICE_PAGE_SIZE] + in_page;
 }
 
 #endif /* MYDEVICE_H */

@@ -23,6 +23,7 @@
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
@@ -568,10 +569,8 @@ static void mydeviceback_stream_free(struct kref *users)
 {
 	struct mydeviceback_stream *stream =
 		container_of(users, struct mydeviceback_stream, users);
-	unsigned int i;
 
-	for (i = 0; i < MYDEVICE_MAX_PIECES; i++)
-		kvfree(stream->rx.piece[i]);
+	kvfree(stream->rx.page[0]);	/* the copy, if one was kept */
 	kfree(stream);
 }
 
@@ -638,7 +637,7 @@ static bool mydeviceback_may_block(struct kiocb *iocb)
 static int mydeviceback_fault_in(struct iov_iter *iter,
 				 size_t (*fault_in)(const struct iov_iter *, size_t))
 {
-	size_t len = min_t(size_t, iov_iter_count(iter), MYDEVICE_PIECE_SIZE);
+	size_t len = min_t(size_t, iov_iter_count(iter), SZ_64K);
 
 	if (fault_in(iter, len) == len)
 		return -EFAULT;
@@ -1130,25 +1129,27 @@ static void mydeviceback_unmap_ring(struct xenbus_device *dev,
 {
 	unsigned int i;
 
-	for (i = 0; i < MYDEVICE_MAX_PIECES; i++)
-		if (ring->piece[i])
-			xenbus_unmap_ring_vfree(dev, ring->piece[i]);
-	memset(ring->piece, 0, sizeof(ring->piece));
+	for (i = 0; i < ring->pages; i++)
+		if (ring->page[i])
+			xenbus_unmap_ring_vfree(dev, ring->page[i]);
+	mydevice_set_pages(ring, NULL);
 }
 
-/* Maps the ring of this order whose references are given, or nothing of it. */
+/*
+ * Maps the ring of this order whose references are given, or nothing of it. One
+ * page in a call: of several, Linux forgets those that it mapped after one that could
+ * not be (__xenbus_map_ring()), and a guest would choose which that is.
+ */
 static int mydeviceback_map_ring(struct xenbus_device *dev,
 				 struct mydevice_ring *ring,
 				 grant_ref_t *refs, unsigned int order)
 {
-	unsigned int done, n;
+	unsigned int i;
 	int err;
 
 	ring->pages = 1u << order;
-	for (done = 0; done < ring->pages; done += n) {
-		n = min(ring->pages - done, MYDEVICE_PIECE_PAGES);
-		err = xenbus_map_ring_valloc(dev, refs + done, n,
-					     &ring->piece[done / MYDEVICE_PIECE_PAGES]);
+	for (i = 0; i < ring->pages; i++) {
+		err = xenbus_map_ring_valloc(dev, &refs[i], 1, &ring->page[i]);
 		if (err) {
 			mydeviceback_unmap_ring(dev, ring);
 			/* it reports a bad grant itself, but no lack of memory */
@@ -1316,44 +1317,42 @@ static void mydeviceback_stop_stream(struct mydeviceback_info *info, int err)
 
 /*
  * What the frontend sent and nobody has read yet can still be read when its
- * pages are gone: from a copy of the ring. The caller holds read_lock.
+ * pages are gone: from a copy of the ring, or NULL. The caller holds read_lock.
  */
-static void mydeviceback_keep_unread(struct mydeviceback_stream *stream,
-				     void **copy)
+static void *mydeviceback_keep_unread(struct mydeviceback_stream *stream)
 {
 	struct mydevice_ring *rx = &stream->rx;
-	u32 piece_size = min(mydevice_size(rx), MYDEVICE_PIECE_SIZE);
 	unsigned int i;
+	void *copy;
 
-	if (kref_read(&stream->users) == 1)
-		return;		/* no file is open on it, and none can be any more */
-	for (i = 0; mydevice_used(rx) && i * piece_size < mydevice_size(rx); i++) {
-		copy[i] = kvmalloc(piece_size, GFP_KERNEL | __GFP_NOWARN);
-		if (!copy[i]) {
-			dev_warn(&stream->info->dev->dev,
-				 "no memory: %u unread bytes are lost\n",
-				 mydevice_used(rx));
-			rx->cons = rx->prod;
-			stream->broken = true;	/* for the reader to know */
-			break;
-		}
-		memcpy(copy[i], rx->piece[i], piece_size);
+	if (!mydevice_used(rx) || kref_read(&stream->users) == 1)
+		return NULL;	/* nothing, or nobody to read it now or later */
+	copy = kvmalloc(mydevice_size(rx), GFP_KERNEL | __GFP_NOWARN);
+	if (!copy) {
+		dev_warn(&stream->info->dev->dev,
+			 "no memory: %u unread bytes are lost\n", mydevice_used(rx));
+		rx->cons = rx->prod;
+		stream->broken = true;	/* for the reader to know */
+		return NULL;
 	}
+	for (i = 0; i < rx->pages; i++)
+		memcpy(copy + i * MYDEVICE_PAGE_SIZE, rx->page[i], MYDEVICE_PAGE_SIZE);
+	return copy;
 }
 
 /* Unmaps all that was mapped; files that are open keep the rest alive. */
 static void mydeviceback_teardown_stream(struct mydeviceback_info *info)
 {
 	struct mydeviceback_stream *stream = info->stream;
-	void *copy[MYDEVICE_MAX_PIECES] = { NULL };
+	void *unread;
 
 	if (!stream)
 		return;
 	mutex_lock(&stream->read_lock);
-	mydeviceback_keep_unread(stream, copy);
+	unread = mydeviceback_keep_unread(stream);
 	mydeviceback_unmap_ring(info->dev, &stream->tx);
 	mydeviceback_unmap_ring(info->dev, &stream->rx);
-	memcpy(stream->rx.piece, copy, sizeof(copy));
+	mydevice_set_pages(&stream->rx, unread);
 	mutex_unlock(&stream->read_lock);
 	if (stream->index)
 		xenbus_unmap_ring_vfree(info->dev, stream->index);

@@ -25,6 +25,7 @@
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
@@ -585,10 +586,8 @@ static void mydevicefront_stream_free(struct kref *users)
 {
 	struct mydevicefront_stream *stream =
 		container_of(users, struct mydevicefront_stream, users);
-	unsigned int i;
 
-	for (i = 0; i < MYDEVICE_MAX_PIECES; i++)
-		kvfree(stream->rx.piece[i]);
+	kvfree(stream->rx.page[0]);	/* the copy, if one was kept */
 	kfree(stream);
 }
 
@@ -655,7 +654,7 @@ static bool mydevicefront_may_block(struct kiocb *iocb)
 static int mydevicefront_fault_in(struct iov_iter *iter,
 				  size_t (*fault_in)(const struct iov_iter *, size_t))
 {
-	size_t len = min_t(size_t, iov_iter_count(iter), MYDEVICE_PIECE_SIZE);
+	size_t len = min_t(size_t, iov_iter_count(iter), SZ_64K);
 
 	if (fault_in(iter, len) == len)
 		return -EFAULT;
@@ -1137,10 +1136,8 @@ static void mydevicefront_unshare_ring(struct mydevicefront_info *info,
 	unsigned int i;
 
 	for (i = 0; i < MYDEVICE_MAX_PAGES; i++)
-		mydevicefront_unshare_page(info, &refs[i],
-					   ring->piece[i / MYDEVICE_PIECE_PAGES] +
-					   i % MYDEVICE_PIECE_PAGES * MYDEVICE_PAGE_SIZE);
-	memset(ring->piece, 0, sizeof(ring->piece));
+		mydevicefront_unshare_page(info, &refs[i], ring->page[i]);
+	mydevice_set_pages(ring, NULL);
 }
 
 /* Makes a ring of zeroed pages and grants them to the backend. */
@@ -1148,16 +1145,14 @@ static int mydevicefront_share_ring(struct mydevicefront_info *info,
 				    struct mydevice_ring *ring,
 				    grant_ref_t *refs, unsigned int order)
 {
-	unsigned int done, n;
+	unsigned int i;
 	int err;
 
 	ring->pages = 1u << order;
-	for (done = 0; done < ring->pages; done += n) {
-		n = min(ring->pages - done, MYDEVICE_PIECE_PAGES);
+	for (i = 0; i < ring->pages; i++) {
 		err = xenbus_setup_ring(info->dev,
 					GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN,
-					&ring->piece[done / MYDEVICE_PIECE_PAGES],
-					n, refs + done);
+					&ring->page[i], 1, &refs[i]);
 		if (err) {
 			mydevicefront_unshare_ring(info, ring, refs);
 			return err;
@@ -1299,44 +1294,42 @@ static void mydevicefront_stop_stream(struct mydevicefront_info *info, int err)
 
 /*
  * What the backend sent and nobody has read yet can still be read when its
- * pages are gone: from a copy of the ring. The caller holds read_lock.
+ * pages are gone: from a copy of the ring, or NULL. The caller holds read_lock.
  */
-static void mydevicefront_keep_unread(struct mydevicefront_stream *stream,
-				      void **copy)
+static void *mydevicefront_keep_unread(struct mydevicefront_stream *stream)
 {
 	struct mydevice_ring *rx = &stream->rx;
-	u32 piece_size = min(mydevice_size(rx), MYDEVICE_PIECE_SIZE);
 	unsigned int i;
+	void *copy;
 
-	if (kref_read(&stream->users) == 1)
-		return;		/* no file is open on it, and none can be any more */
-	for (i = 0; mydevice_used(rx) && i * piece_size < mydevice_size(rx); i++) {
-		copy[i] = kvmalloc(piece_size, GFP_KERNEL | __GFP_NOWARN);
-		if (!copy[i]) {
-			dev_warn(&stream->info->dev->dev,
-				 "no memory: %u unread bytes are lost\n",
-				 mydevice_used(rx));
-			rx->cons = rx->prod;
-			stream->broken = true;	/* for the reader to know */
-			break;
-		}
-		memcpy(copy[i], rx->piece[i], piece_size);
+	if (!mydevice_used(rx) || kref_read(&stream->users) == 1)
+		return NULL;	/* nothing, or nobody to read it now or later */
+	copy = kvmalloc(mydevice_size(rx), GFP_KERNEL | __GFP_NOWARN);
+	if (!copy) {
+		dev_warn(&stream->info->dev->dev,
+			 "no memory: %u unread bytes are lost\n", mydevice_used(rx));
+		rx->cons = rx->prod;
+		stream->broken = true;	/* for the reader to know */
+		return NULL;
 	}
+	for (i = 0; i < rx->pages; i++)
+		memcpy(copy + i * MYDEVICE_PAGE_SIZE, rx->page[i], MYDEVICE_PAGE_SIZE);
+	return copy;
 }
 
 /* Takes back all that was granted; files that are open keep the rest alive. */
 static void mydevicefront_teardown_stream(struct mydevicefront_info *info)
 {
 	struct mydevicefront_stream *stream = info->stream;
-	void *copy[MYDEVICE_MAX_PIECES] = { NULL };
+	void *unread;
 
 	if (!stream)
 		return;
 	mutex_lock(&stream->read_lock);
-	mydevicefront_keep_unread(stream, copy);
+	unread = mydevicefront_keep_unread(stream);
 	mydevicefront_unshare_ring(info, &stream->tx, stream->tx_refs);
 	mydevicefront_unshare_ring(info, &stream->rx, stream->rx_refs);
-	memcpy(stream->rx.piece, copy, sizeof(copy));
+	mydevice_set_pages(&stream->rx, unread);
 	mutex_unlock(&stream->read_lock);
 	mydevicefront_unshare_page(info, &stream->index_ref, stream->index);
 	stream->index = NULL;

@@ -198,7 +198,6 @@ static bool back_read_order(struct peer *peer, const char *node,
 static bool back_map_index(struct peer *peer);
 static bool back_map_rings(struct peer *peer);
 static bool back_map_ring(struct peer *peer, struct mydevice_ring *ring, __u32 *refs);
-static void set_pieces(struct mydevice_ring *ring, char *memory);
 static void back_begin(struct peer *peer);
 static void peer_go_live(struct peer *peer);
 static void peer_close(struct peer *peer, enum xenbus_state state);
@@ -1130,7 +1129,7 @@ static bool front_share_ring(struct peer *peer, struct mydevice_ring *ring,
 		peer_fatal(peer, EX_OSERR, "sharing a ring: %s", strerror(errno));
 		return false;
 	}
-	set_pieces(ring, memory);
+	mydevice_set_pages(ring, memory);
 	return true;
 }
 
@@ -1235,21 +1234,8 @@ static bool back_map_ring(struct peer *peer, struct mydevice_ring *ring, __u32 *
 		peer_fatal(peer, EX_PROTOCOL, "mapping a ring: %s", strerror(errno));
 		return false;
 	}
-	set_pieces(ring, memory);
+	mydevice_set_pages(ring, memory);
 	return true;
-}
-
-/*
- * Where the pieces of a ring are that is contiguous in this process: mydevice_at()
- * wants to be told of each, because in the kernel they are not.
- */
-static void set_pieces(struct mydevice_ring *ring, char *memory)
-{
-	__u32 done;
-
-	for (done = 0; done < ring->pages; done += MYDEVICE_PIECE_PAGES)
-		ring->piece[done / MYDEVICE_PIECE_PAGES] =
-			memory + (size_t)done * MYDEVICE_PAGE_SIZE;
 }
 
 /*
@@ -1461,10 +1447,10 @@ static void peer_teardown_stream(struct peer *peer)
 
 static void release_ring(struct peer *peer, struct mydevice_ring *ring)
 {
-	if (ring->piece[0] && peer->frontend)
-		xengntshr_unshare(peer->gntshr, ring->piece[0], ring->pages);
-	else if (ring->piece[0])
-		xengnttab_unmap(peer->gnttab, ring->piece[0], ring->pages);
+	if (ring->page[0] && peer->frontend)
+		xengntshr_unshare(peer->gntshr, ring->page[0], ring->pages);
+	else if (ring->page[0])
+		xengnttab_unmap(peer->gnttab, ring->page[0], ring->pages);
 	memset(ring, 0, sizeof(*ring));
 }
 

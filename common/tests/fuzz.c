@@ -73,33 +73,31 @@ static uint32_t next_amount(uint32_t size)
 static struct mydevice_index *index_page;
 static struct mydevice_end *mine, *theirs;
 
-/* The pieces of both rings for each order, made once. */
-static void *memory[2][MYDEVICE_MAX_ORDER + 1][MYDEVICE_MAX_PIECES];
+/* The pages of both rings for each order, made once. */
+static void *memory[2][MYDEVICE_MAX_ORDER + 1][MYDEVICE_MAX_PAGES];
 
-/* Memory between two pages that cannot be touched. */
-static void *fenced(size_t size)
+/* A page between two that cannot be touched. */
+static void *fenced(void)
 {
-	char *fence = mmap(NULL, size + 2 * MYDEVICE_PAGE_SIZE, PROT_NONE,
+	char *fence = mmap(NULL, 3 * MYDEVICE_PAGE_SIZE, PROT_NONE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	MUST(fence != MAP_FAILED);
-	MUST(!mprotect(fence + MYDEVICE_PAGE_SIZE, size, PROT_READ | PROT_WRITE));
+	MUST(!mprotect(fence + MYDEVICE_PAGE_SIZE, MYDEVICE_PAGE_SIZE, PROT_READ | PROT_WRITE));
 	return fence + MYDEVICE_PAGE_SIZE;
 }
 
 static void make_memory(void)
 {
-	uint32_t which, order, piece, size;
+	uint32_t which, order, page;
 
 	if (index_page)
 		return;
-	index_page = fenced(MYDEVICE_PAGE_SIZE);
+	index_page = fenced();
 	for (which = 0; which < 2; which++) {
 		for (order = 0; order <= MYDEVICE_MAX_ORDER; order++) {
-			size = MYDEVICE_PAGE_SIZE << order;
-			for (piece = 0; piece * MYDEVICE_PIECE_SIZE < size; piece++)
-				memory[which][order][piece] = fenced(size < MYDEVICE_PIECE_SIZE ?
-								     size : MYDEVICE_PIECE_SIZE);
+			for (page = 0; page < 1u << order; page++)
+				memory[which][order][page] = fenced();
 		}
 	}
 }
@@ -322,9 +320,9 @@ static uint64_t sample(const struct direction *direction, uint64_t index)
 static char *place_of(const struct direction *direction, uint64_t index)
 {
 	uint32_t at = index % direction->size;
-	void *piece = memory[direction == &in][direction->order][at / MYDEVICE_PIECE_SIZE];
+	void *page = memory[direction == &in][direction->order][at / MYDEVICE_PAGE_SIZE];
 
-	return (char *)piece + at % MYDEVICE_PIECE_SIZE;
+	return (char *)page + at % MYDEVICE_PAGE_SIZE;
 }
 
 /* -- the peer -------------------------------------------------------------- */
@@ -549,7 +547,7 @@ static void begin_direction(struct direction *direction, struct mydevice_ring *r
 	direction->cons = direction->peer = direction->prod;
 
 	memset(ring, 0, sizeof(*ring));
-	memcpy(ring->piece, memory[direction == &in][order], sizeof(ring->piece));
+	memcpy(ring->page, memory[direction == &in][order], sizeof(ring->page));
 	ring->pages = 1u << order;
 	ring->prod = ring->cons = (uint32_t)direction->prod;
 }

@@ -285,8 +285,8 @@ static void make_places(struct place *places, const struct mydevice_ring *ring)
 	uint32_t size = mydevice_size(ring), i;
 
 	for (i = 0; i < size; i++)
-		places[i].at = (char *)ring->piece[i / MYDEVICE_PIECE_SIZE] +
-			       i % MYDEVICE_PIECE_SIZE;
+		places[i].at = (char *)ring->page[i / MYDEVICE_PAGE_SIZE] +
+			       i % MYDEVICE_PAGE_SIZE;
 	for (i = size; i-- > 0;)
 		places[i].follow = i + 1 < size && places[i + 1].at == places[i].at + 1 ?
 				   places[i + 1].follow + 1 : 1;
@@ -309,21 +309,20 @@ static void place(const struct mydevice_ring *at_ring, const struct place *place
 }
 
 /*
- * Pieces lie apart in memory, and each page is tried at its edges, with lengths that
- * end near the end of a page, of a piece or of the ring.
+ * Pages lie apart in memory, and each is tried at its edges, with lengths that end
+ * near the end of a page or of the ring.
  */
 static void all_places(uint32_t size, uint64_t base)
 {
 	struct mydevice_ring ring = { .pages = size / MYDEVICE_PAGE_SIZE };
-	uint32_t piece = size < MYDEVICE_PIECE_SIZE ? size : MYDEVICE_PIECE_SIZE;
 	struct place *places = malloc(size * sizeof(*places));
 	uint64_t edge, index;
 	uint32_t i, want;
 
 	MUST(places && size);
-	for (i = 0; i < size / piece; i++) {
-		ring.piece[i] = malloc(piece);
-		MUST(ring.piece[i]);
+	for (i = 0; i < ring.pages; i++) {
+		ring.page[i] = malloc(MYDEVICE_PAGE_SIZE);
+		MUST(ring.page[i]);
 	}
 	make_places(places, &ring);
 	for (edge = base - base % MYDEVICE_PAGE_SIZE; edge <= base + size; edge += MYDEVICE_PAGE_SIZE) {
@@ -332,14 +331,12 @@ static void all_places(uint32_t size, uint64_t base)
 				place(&ring, places, index, want);
 			for (want = MYDEVICE_PAGE_SIZE - 3; want <= MYDEVICE_PAGE_SIZE + 3; want++)
 				place(&ring, places, index, want);
-			for (want = piece - 3; want <= piece + 3; want++)
-				place(&ring, places, index, want);
 			place(&ring, places, index, size);
 			place(&ring, places, index, UINT_MAX);
 		}
 	}
-	for (i = 0; i < size / piece; i++)
-		free(ring.piece[i]);
+	for (i = 0; i < ring.pages; i++)
+		free(ring.page[i]);
 	free(places);
 }
 
