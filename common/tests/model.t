@@ -10,6 +10,8 @@ top=$(cd "$(dirname "$0")/../.." && pwd -P)
 model=$top/common/tests/model
 stage=$top/03-shared-memory
 work=$top/.build/tests/model.t
+cbmc=$top/.build/cbmc
+export LAB_MIRROR="${LAB_MIRROR:-}"
 
 # -- the notification protocol ------------------------------------------------
 
@@ -99,6 +101,163 @@ left_out() {
 	done <"$work/removals"
 }
 
+# -- the ring code ---------------------------------------------------------------
+
+# CBMC is not in Debian 12, but in the next Debian. It is fetched once and unpacked with
+# the libraries that it wants, without installing anything.
+# shellcheck disable=SC2016 # the hook's own variables
+download='set -e
+	cd "$1"
+	export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
+	apt-get download cbmc minisat libc6 libgcc-s1 libstdc++6 zlib1g
+	for deb in *.deb; do dpkg-deb -x "$deb" .; done
+	rm -f *.deb'
+
+fetch_cbmc() {
+	[ ! -e "$cbmc/complete" ] || return 0
+	rm -rf "$cbmc"
+	mkdir -p "$cbmc"
+	# Sources and trust come from Debian's own defaults (and LAB_MIRROR).
+	mmdebstrap --mode=chrootless --variant=custom --essential-hook="$download" \
+		trixie "$cbmc/debian" ${LAB_MIRROR:+"$LAB_MIRROR"} </dev/null &&
+		in_cbmc cbmc --version && touch "$cbmc/complete" && return
+	rm -rf "$cbmc"
+	echo "CBMC is in Debian 13, trixie. With the network (or the disk) back, the same command goes on."
+	echo "A mirror of your own, LAB_MIRROR=http://..., must have trixie, too."
+	return 1
+}
+
+in_cbmc() {
+	program=$1
+	shift
+	"$cbmc/debian/usr/lib64/ld-linux-x86-64.so.2" \
+		--library-path "$cbmc/debian/usr/lib/x86_64-linux-gnu:$cbmc/debian/usr/lib" \
+		"$cbmc/debian/usr/bin/$program" "$@"
+}
+
+# A tree with what the proofs need of this one: DIRECTORY [SED-SCRIPT [FILE]], of which the
+# script must change the file.
+copy_tree() {
+	rm -rf "$1"
+	mkdir -p "$1/common/tests/model" "$1/03-shared-memory"
+	cp "$model"/*-proof.c "$1/common/tests/model"
+	cp "$stage"/mydevice*.[ch] "$1/03-shared-memory"
+	[ $# -gt 1 ] || return 0
+	file=03-shared-memory/${3-mydevice.h}
+	sed -i "$2" "$1/$file"
+	! cmp -s "$1/$file" "$top/$file" || { echo "$file has no such line any more"; return 1; }
+}
+
+# take_functions END: those of the stream that touch what is shared, and what they work on,
+# with "end" for the end's name. What the other end may write is volatile.
+take_functions() {
+	awk -v end="mydevice$1" '
+		BEGIN {	n = split("wake event break look_prod look_cons readable ask_cons writable synced " \
+				"consumed produced take put", names, " ")
+			for (i = 1; i <= n; i++) wanted[end "_stream_" names[i]] = 1 }
+		$0 == "struct " end "_stream {" { on = 1 }
+		/^static .*\(/ { name = $0; sub(/\(.*/, "", name); sub(/.*[ *]/, "", name); on = name in wanted
+			taken += on }
+		on { print }
+		/^}/ { on = 0 }
+		END { exit taken != n }' "mydevice$1.c" |
+		sed "s/mydevice${1}_/end_/g; s/struct mydevice_end \*/volatile &/"
+}
+
+# Both modules' functions are the same but for who is who: one proof serves for both.
+functions_are_the_same() {
+	for end in front back; do
+		(cd "$stage" && take_functions $end) >"$work/$end.c" || { echo "mydevice$end.c lacks a function"; return 1; }
+		gcc -fpreprocessed -dD -E -P "$work/$end.c" | sed '1,/^};/d' | tr -d '\n\t ' |
+			sed 's/frontend/theother/g; s/backend/theother/g' >"$work/$end.words"
+	done
+	[ "$(wc -c <"$work/front.words")" -gt 3000 ] || { echo "that is too little to be all"; return 1; }
+	cmp "$work/front.words" "$work/back.words"
+}
+
+# prove PROOF [TREE]: a prove_* of ring-proof.c or end-proof.c. "VERIFICATION SUCCESSFUL".
+#
+# The loops of take and put go round once: each turn begins with a ring and a length that
+# a first turn may begin with, and moves at least a byte, so one is as good as all. Other
+# loops must end within the bound, whatever the peer does.
+prove() {
+	tree=${2-$work/tree}
+	bound='--unwind 3 --unwindset give_pieces.0:17'
+	case $1 in take | put) bound='--unwind 2 --unwindset give_pieces.0:17 --no-unwinding-assertions' ;; esac
+	cd "$tree" || return 1
+	if grep -q "^void prove_$1(" common/tests/model/end-proof.c; then
+		(cd 03-shared-memory && take_functions front) >end.c &&
+			in_cbmc goto-cc -std=gnu11 -I. -I03-shared-memory -o plain.goto common/tests/model/end-proof.c &&
+			in_cbmc goto-instrument --nondet-volatile plain.goto proof.goto || return 1
+	else
+		in_cbmc goto-cc -std=gnu11 -o proof.goto common/tests/model/ring-proof.c || return 1
+	fi
+	# shellcheck disable=SC2086 # words
+	in_cbmc cbmc proof.goto --function "prove_$1" --no-malloc-may-fail --drop-unused-functions \
+		--slice-formula $bound >proof.log 2>&1 && grep '^VERIFICATION SUCCESSFUL' proof.log && return
+	grep -E ': FAILURE$|^VERIFICATION|rror|not handle' proof.log
+	return 1
+}
+
+# Only a proof that fails on its merits refutes anything.
+refute() {
+	copy_tree "$work/spoiled" "$2" "${3-mydevice.h}" || return 1
+	! prove "$1" "$work/spoiled" || { echo "it is proven nevertheless"; return 1; }
+	grep -q '^VERIFICATION FAILED' "$work/spoiled/proof.log"
+}
+
+proofs() {
+	sed -n 's/^void prove_\([a-z_]*\)(void)$/\1/p' "$model/$1"
+}
+
+proven() {
+	for proof in $(proofs ring-proof.c); do
+		ok "proven for all indices and sizes: $proof" prove "$proof"
+	done
+	ok "the two modules' functions are the same" functions_are_the_same
+	for proof in $(proofs end-proof.c); do
+		ok "proven whatever the peer writes: $proof" prove "$proof"
+	done
+}
+
+# refuted PROOF WHAT SCRIPT [FILE]
+refuted() {
+	what=$2
+	ok "not proven any more: $what" refute "$1" "$3" ${4:+"$4"}
+}
+
+spoiled() {
+	refuted accept_prod "any producer's index is believed" \
+		's/if ((__u32)(prod - ring->prod) > mydevice_free(ring))/if (0)/'
+	refuted accept_prod "a producer may be one byte too far" \
+		's/(prod - ring->prod) > mydevice_free(ring)/(prod - ring->prod) > mydevice_free(ring) + 1/'
+	refuted accept_prod "a full ring's producer is refused" \
+		's/(prod - ring->prod) > mydevice_free(ring)/(prod - ring->prod) >= mydevice_free(ring)/'
+	refuted accept_cons "a consumer may go backwards" \
+		's/if ((__u32)(cons - ring->cons) > mydevice_used/if ((__s32)(cons - ring->cons) > (__s32)mydevice_used/'
+	refuted at "pieces are thought to follow each other" 's/if (left > MYDEVICE_PIECE_SIZE - in_piece)/if (0)/'
+	refuted at "a ring's end is forgotten" 's/left = mydevice_size(ring) - at;/left = mydevice_size(ring);/'
+	refuted at "an index is not reduced" 's/__u32 at = index & (mydevice_size(ring) - 1);/__u32 at = index;/'
+	refuted passed "an event is missed at the wrap" \
+		's/return (__u32)(after - event) < (__u32)(after - before);/return event > before \&\& event <= after;/'
+	refuted space_event "a writer is woken too late" 's,return ring->prod - mydevice_size(ring) / 2;,return ring->prod;,'
+	refuted reached "reached is not a matter of distance" \
+		's/return (__s32)(ring->cons - index) >= 0;/return ring->cons >= index;/'
+	refuted first "an index that is reached still counts" \
+		's/if (!mydevice_reached(ring, maybe) \&\& maybe - /if (maybe - /'
+	refuted share "more than there can be is waited for" 's,quarter = mydevice_size(ring) / 4,quarter = mydevice_size(ring) * 2,'
+	refuted look_prod "the producer's index is read twice" \
+		'/_stream_look_prod(/,/^}/s/^\tvirt_rmb();.*/\tstream->rx.prod = READ_ONCE(stream->theirs->prod);/' mydevicefront.c
+	refuted look_cons "a refused consumer's index breaks nothing" \
+		's/return mydevicefront_stream_break(stream, "consumer", cons);/return -EIO;/' mydevicefront.c
+	refuted event "the interrupt believes what it reads" \
+		's/^\tstream->seen_prod = prod;/\tstream->rx.prod = prod;/' mydevicefront.c
+	refuted take "more is copied than there is" \
+		's/len = min_t(size_t, mydevice_used(rx), iov_iter_count(to));/len = iov_iter_count(to);/' mydevicefront.c
+	refuted put "a ring's length is what the other end says" \
+		's/len = min_t(size_t, mydevice_free(tx), iov_iter_count(from));/len = stream->theirs->cons - tx->prod;/' mydevicefront.c
+}
+
 # -- the kernel's memory model --------------------------------------------------
 
 # herd7 explores the litmus tests under it. Debian 12 does not have herd7.
@@ -184,5 +343,11 @@ if [ "${CHECK-}" = long ]; then
 fi
 left_out
 litmus
+
+if ok "CBMC can be fetched" fetch_cbmc; then
+	copy_tree "$work/tree"
+	proven
+	spoiled
+fi
 
 done_testing

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * end-proof - the functions of a module that touch what it shares with its peer, proven
+ * by CBMC: whatever the peer writes into the index page, and whenever, no access is out
+ * of bounds, no loop is endless, and what this end believes can be true.
+ *
+ * model.t takes the functions, and the struct that they work on, out of the module as
+ * they are, with "end" for the module's name: that is end.c. Each read of the index page
+ * is a number of the peer's choice, also if the same word was read before (goto-instrument
+ * --nondet-volatile). What the kernel does for them is done here, as badly as it may be.
+ *
+ * Each function named prove_* is a proof of its own: it begins with any stream that keeps
+ * the rules of any_stream(), and must leave one. So the rules hold for ever.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mydevice.h"
+
+uint32_t nondet_u32(void);
+size_t nondet_size(void);
+int nondet_int(void);
+_Bool nondet_bool(void);
+
+#define ASSUME(condition)	__CPROVER_assume(condition)
+#define MUST(condition)		__CPROVER_assert(condition, #condition)
+
+/* -- the kernel ------------------------------------------------------------- */
+
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef uint32_t grant_ref_t;
+typedef int atomic_t, wait_queue_head_t;
+struct kref { int refs; };
+struct mutex { int owner; };
+struct device { int id; };
+struct xenbus_device { struct device dev; };
+struct iov_iter { size_t count; };
+
+struct end_info {
+	struct xenbus_device *dev;
+	atomic_t violations;
+};
+
+#define READ_ONCE(x)			(x)
+#define WRITE_ONCE(x, value)		((x) = (value))
+#define virt_mb()			((void)0)
+#define virt_rmb()			((void)0)
+#define virt_wmb()			((void)0)
+#define atomic_inc(count)		((void)(count))
+#define wake_up(queue)			((void)(queue))
+#define wake_up_all(queue)		((void)(queue))
+#define wq_has_sleeper(queue)		nondet_bool()
+#define lockdep_assert_held(lock)	((void)(lock))
+#define dev_err(dev, ...)		((void)(dev))
+#define pagefault_disable()		((void)0)
+#define pagefault_enable()		((void)0)
+#define min_t(type, a, b)		((type)(a) < (type)(b) ? (type)(a) : (type)(b))
+#define iov_iter_count(iter)		((iter)->count)
+
+static bool set_and_tell(bool *flag)
+{
+	bool was = *flag;
+
+	*flag = true;
+	return was;
+}
+
+#define xchg(flag, value)		set_and_tell(flag)
+
+/* A copy may end early, where the user's memory does. */
+static size_t copied(size_t len, struct iov_iter *iter)
+{
+	size_t n = nondet_size();
+
+	MUST(len > 0 && len <= iter->count);
+	ASSUME(n <= len);
+	iter->count -= n;
+	return n;
+}
+
+static size_t copy_to_iter(const void *from, size_t len, struct iov_iter *to)
+{
+	MUST(__CPROVER_r_ok(from, len));
+	return copied(len, to);
+}
+
+static size_t copy_from_iter(void *to, size_t len, struct iov_iter *from)
+{
+	MUST(__CPROVER_w_ok(to, len));
+	return copied(len, from);
+}
+
+struct end_stream;
+
+static void end_notify(struct end_info *info)
+{
+	(void)info;
+}
+
+/* They read the page and the clock, and change nothing else that counts. */
+static void end_look_for_bytes(struct end_stream *stream, u32 want)
+{
+	(void)stream;
+	(void)want;
+}
+
+static void end_look_for_space(struct end_stream *stream, u32 want)
+{
+	(void)stream;
+	(void)want;
+}
+
+#include "end.c"
+
+/* -- any stream that keeps the rules ------------------------------------------ */
+
+static struct mydevice_index page;
+static struct xenbus_device device;
+static struct end_info info = { .dev = &device };
+static struct end_stream stream;
+
+/* The rules: a ring holds no more than fits, and its pieces are where they were. */
+static bool rules(const struct mydevice_ring *ring, u32 pages)
+{
+	return ring->pages == pages && ring->prod - ring->cons <= pages * MYDEVICE_PAGE_SIZE;
+}
+
+static void any_ring(struct mydevice_ring *ring)
+{
+	uint32_t order = nondet_u32();
+
+	ASSUME(order <= MYDEVICE_MAX_ORDER);
+	ring->pages = 1u << order;
+	ring->prod = nondet_u32();
+	ring->cons = nondet_u32();
+	ASSUME(rules(ring, ring->pages));
+}
+
+/* Its memory: pieces, each an object of its own. Without it a ring has none at all. */
+static void give_pieces(struct mydevice_ring *ring)
+{
+	u32 i, left = ring->pages * MYDEVICE_PAGE_SIZE;
+
+	for (i = 0; i < MYDEVICE_MAX_PIECES; i++) {
+		u32 size = left < MYDEVICE_PIECE_SIZE ? left : MYDEVICE_PIECE_SIZE;
+
+		ring->piece[i] = size ? malloc(size) : NULL;
+		left -= size;
+	}
+}
+
+static void any_stream(void)
+{
+	bool front = nondet_bool();
+
+	stream.info = &info;
+	stream.index = &page;
+	stream.mine = front ? &page.frontend : &page.backend;
+	stream.theirs = front ? &page.backend : &page.frontend;
+	stream.closed = nondet_bool() ? 0 : nondet_bool() ? -EPIPE : -ENODEV;
+	stream.broken = nondet_bool();
+	stream.sync_index = nondet_u32();
+	stream.seen_prod = nondet_u32();
+	stream.seen_cons = nondet_u32();
+}
+
+/* -- the proofs ---------------------------------------------------------------- */
+
+void prove_take(void)
+{
+	struct iov_iter to = { .count = nondet_size() };
+	size_t wanted = to.count;
+	u32 pages, before;
+	bool broken;
+	int err;
+
+	any_stream();
+	any_ring(&stream.rx);
+	give_pieces(&stream.rx);
+	pages = stream.rx.pages;
+	before = stream.rx.cons;
+	broken = stream.broken;
+	err = end_stream_take(&stream, &to, nondet_bool());
+	MUST(rules(&stream.rx, pages));
+	MUST(stream.rx.cons - before == wanted - to.count);
+	MUST(!broken || (err == -EIO && stream.rx.cons == before));
+	MUST(err != -EIO || stream.broken);
+	MUST(err != -EAGAIN || stream.rx.cons == before);
+}
+
+void prove_put(void)
+{
+	struct iov_iter from = { .count = nondet_size() };
+	size_t wanted = from.count;
+	u32 pages, before;
+	bool idle;
+	int err;
+
+	any_stream();
+	any_ring(&stream.tx);
+	give_pieces(&stream.tx);
+	pages = stream.tx.pages;
+	before = stream.tx.prod;
+	idle = stream.broken || stream.closed;
+	err = end_stream_put(&stream, &from, nondet_bool());
+	MUST(rules(&stream.tx, pages));
+	MUST(stream.tx.prod - before == wanted - from.count);
+	MUST(!idle || (err && stream.tx.prod == before));
+	MUST(err != -EIO || stream.broken);
+	MUST(err != -EAGAIN || stream.tx.prod == before);
+}
+
+/* Also: however the peer moves, this comes to an end (its loops do). */
+void prove_synced(void)
+{
+	u32 pages, index = nondet_u32();
+	int err;
+
+	any_stream();
+	any_ring(&stream.tx);
+	pages = stream.tx.pages;
+	ASSUME(stream.tx.prod - index <= mydevice_size(&stream.tx));
+	err = end_stream_synced(&stream, index);
+	MUST(rules(&stream.tx, pages));
+	MUST(err || mydevice_reached(&stream.tx, index));
+	MUST(err != -EAGAIN || !mydevice_reached(&stream.tx, index));
+	MUST(err != -EIO || stream.broken);
+}
+
+/* What cannot be is refused, and the connection is broken then. */
+void prove_look_prod(void)
+{
+	struct mydevice_ring before;
+	bool broken;
+	int err;
+
+	any_stream();
+	any_ring(&stream.rx);
+	before = stream.rx;
+	broken = stream.broken;
+	err = end_stream_look_prod(&stream);
+	MUST(rules(&stream.rx, before.pages) && stream.rx.cons == before.cons);
+	MUST(err ? stream.broken && stream.rx.prod == before.prod :
+	     stream.rx.prod - before.prod <= mydevice_free(&before) &&
+	     stream.broken == broken);
+}
+
+void prove_look_cons(void)
+{
+	struct mydevice_ring before;
+	bool broken;
+	int err;
+
+	any_stream();
+	any_ring(&stream.tx);
+	before = stream.tx;
+	broken = stream.broken;
+	err = end_stream_look_cons(&stream);
+	MUST(rules(&stream.tx, before.pages) && stream.tx.prod == before.prod);
+	MUST(err ? stream.broken && stream.tx.cons == before.cons :
+	     stream.tx.cons - before.cons <= mydevice_used(&before) &&
+	     stream.broken == broken);
+}
+
+/* The interrupt believes nothing: it changes neither ring. */
+void prove_event(void)
+{
+	struct mydevice_ring rx, tx;
+
+	any_stream();
+	any_ring(&stream.rx);
+	any_ring(&stream.tx);
+	rx = stream.rx;
+	tx = stream.tx;
+	end_stream_event(&stream);
+	MUST(rx.prod == stream.rx.prod && rx.cons == stream.rx.cons);
+	MUST(tx.prod == stream.tx.prod && tx.cons == stream.tx.cons);
+}

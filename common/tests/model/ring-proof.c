@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ring-proof - the inline functions of mydevice.h, proven by CBMC for every size of a
+ * ring and every pair of 32-bit indices that can be, whatever the peer claims.
+ *
+ * Each function here named prove_* is a proof of its own. What nondet_u32() returns is
+ * any number at all. Truth is counted in 64 bits, which never wrap: a ring's indices
+ * with their upper halves, of which a driver knows nothing.
+ *
+ * By induction: a ring begins empty, which any_ring() includes; each function that
+ * changes a ring leaves it as any_ring() has it; so it is that for ever.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "../../../03-shared-memory/mydevice.h"
+
+uint32_t nondet_u32(void);
+uint64_t nondet_u64(void);
+
+#define ASSUME(condition)	__CPROVER_assume(condition)
+#define MUST(condition)		__CPROVER_assert(condition, #condition)
+
+/* Of the ring that is looked at: its indices, and how large it is. */
+static uint64_t prod, cons;
+static uint32_t size;
+
+/* Any ring that keeps the rules: it holds no more than fits. */
+static struct mydevice_ring any_ring(void)
+{
+	struct mydevice_ring ring;
+	uint32_t order = nondet_u32();
+
+	ASSUME(order <= MYDEVICE_MAX_ORDER);
+	size = MYDEVICE_PAGE_SIZE << order;
+	cons = nondet_u64();
+	prod = nondet_u64();
+	ASSUME(cons >= 1ull << 32 && cons <= 1ull << 63);
+	ASSUME(prod >= cons && prod - cons <= size);
+	ring.pages = 1u << order;
+	ring.prod = (uint32_t)prod;
+	ring.cons = (uint32_t)cons;
+	return ring;
+}
+
+/* Its memory: pieces, each an object of its own, and no more than there are. */
+static void give_pieces(struct mydevice_ring *ring)
+{
+	uint32_t i, left = size;
+
+	for (i = 0; i < MYDEVICE_MAX_PIECES; i++) {
+		ring->piece[i] = NULL;
+		if (left)
+			ring->piece[i] = malloc(left < MYDEVICE_PIECE_SIZE ?
+						left : MYDEVICE_PIECE_SIZE);
+		left -= left < MYDEVICE_PIECE_SIZE ? left : MYDEVICE_PIECE_SIZE;
+	}
+}
+
+/* The first index from @from on that looks like @low in 32 bits. */
+static uint64_t next_with(uint64_t from, uint32_t low)
+{
+	return from + (uint32_t)(low - (uint32_t)from);
+}
+
+void prove_sizes(void)
+{
+	struct mydevice_ring ring = any_ring();
+
+	MUST(mydevice_size(&ring) == size);
+	MUST(mydevice_used(&ring) == prod - cons);
+	MUST(mydevice_free(&ring) == size - (prod - cons));
+	MUST(mydevice_used(&ring) + mydevice_free(&ring) == size);
+}
+
+/* A claim is accepted if it can be true, and only then; a refused one changes nothing. */
+void prove_accept_prod(void)
+{
+	struct mydevice_ring ring = any_ring();
+	uint32_t claim = nondet_u32();
+	uint64_t claimed = next_with(prod, claim);
+	bool truth = claimed <= cons + size;
+
+	MUST(mydevice_accept_prod(&ring, claim) == truth);
+	MUST(ring.prod == (uint32_t)(truth ? claimed : prod) && ring.cons == (uint32_t)cons);
+	MUST(mydevice_used(&ring) <= size);
+	MUST(mydevice_used(&ring) == (truth ? claimed : prod) - cons);
+}
+
+void prove_accept_cons(void)
+{
+	struct mydevice_ring ring = any_ring();
+	uint32_t claim = nondet_u32();
+	uint64_t claimed = next_with(cons, claim);
+	bool truth = claimed <= prod;
+
+	MUST(mydevice_accept_cons(&ring, claim) == truth);
+	MUST(ring.cons == (uint32_t)(truth ? claimed : cons) && ring.prod == (uint32_t)prod);
+	MUST(mydevice_used(&ring) <= size);
+	MUST(mydevice_used(&ring) == prod - (truth ? claimed : cons));
+}
+
+/*
+ * Memory: whatever the index and the length, what is returned lies in one piece, and
+ * begins where the index says; and it is as long as it can be.
+ */
+void prove_at(void)
+{
+	struct mydevice_ring ring = any_ring();
+	uint32_t index = nondet_u32(), want = nondet_u32(), len = want;
+	uint32_t place = index % size, piece = place / MYDEVICE_PIECE_SIZE;
+	uint32_t end = (piece + 1) * MYDEVICE_PIECE_SIZE < size ?
+		       (piece + 1) * MYDEVICE_PIECE_SIZE : size;
+	char *at;
+
+	give_pieces(&ring);
+	at = mydevice_at(&ring, index, &len);
+	MUST(len == (want < end - place ? want : end - place));
+	MUST(len > 0 || want == 0);
+	MUST(__CPROVER_w_ok(at, len));
+	MUST(at - (char *)ring.piece[piece] == place % MYDEVICE_PIECE_SIZE);
+}
+
+/* A move passes an event exactly if the event is one of the indices that it reached. */
+void prove_passed(void)
+{
+	uint64_t before = nondet_u64(), moved = nondet_u32();
+	uint32_t event = nondet_u32();
+
+	ASSUME(before <= 1ull << 62);
+	MUST(mydevice_passed(event, (uint32_t)before, (uint32_t)(before + moved)) ==
+	     (next_with(before + 1, event) <= before + moved));
+}
+
+/* A producer that finds the ring full is woken by the move that makes half of it free. */
+void prove_space_event(void)
+{
+	struct mydevice_ring ring = any_ring();
+	uint32_t event = mydevice_space_event(&ring), before = ring.cons;
+	uint32_t moved = nondet_u32(), more = nondet_u32();
+
+	ASSUME(mydevice_free(&ring) == 0);
+	ASSUME(moved <= size && more <= size - moved);
+	MUST(mydevice_passed(event, before + moved, before + moved + more) ==
+	     (moved < size / 2 && moved + more >= size / 2));
+	ring.cons += moved;
+	MUST(mydevice_reached(&ring, event) == (mydevice_free(&ring) >= size / 2));
+}
+
+/* As far as half of all indices away. */
+void prove_reached(void)
+{
+	struct mydevice_ring ring = any_ring();
+	uint64_t index = nondet_u64();
+
+	ASSUME(index <= cons ? cons - index < 1u << 31 : index - cons <= 1u << 31);
+	MUST(mydevice_reached(&ring, (uint32_t)index) == (cons >= index));
+}
+
+void prove_first(void)
+{
+	struct mydevice_ring ring = any_ring();
+	uint64_t maybe = nondet_u64(), index = nondet_u64();
+	uint64_t first = maybe > cons && maybe < index ? maybe : index;
+
+	ASSUME(maybe <= cons ? cons - maybe < 1u << 31 : maybe - cons <= size);
+	ASSUME(index > cons && index - cons <= size);
+	MUST(mydevice_first(&ring, (uint32_t)maybe, (uint32_t)index) == (uint32_t)first);
+}
+
+/* Who waits for it does not wait for ever: it is some, and no more than is wanted or fits. */
+void prove_share(void)
+{
+	struct mydevice_ring ring = any_ring();
+	unsigned long want = nondet_u64();
+	uint32_t share = mydevice_share(&ring, want);
+
+	MUST(share == (want < size / 4 ? want : size / 4));
+	MUST(!want || (share > 0 && share <= size));
+}
