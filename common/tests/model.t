@@ -185,9 +185,13 @@ prove() {
 	bound='--unwind 3 --unwindset give_pieces.0:17'
 	case $1 in take | put) bound='--unwind 2 --unwindset give_pieces.0:17 --no-unwinding-assertions' ;; esac
 	cd "$tree" || return 1
+	# One size of a ring, two pieces, is soon done; all sizes take a minute.
+	orders='-DFIRST_ORDER=5 -DLAST_ORDER=5'
+	[ "${CHECK-}" != long ] || orders=
 	if grep -q "^void prove_$1(" common/tests/model/end-proof.c; then
+		# shellcheck disable=SC2086 # words
 		(cd 03-shared-memory && take_functions front) >end.c &&
-			in_cbmc goto-cc -std=gnu11 -I. -I03-shared-memory -o plain.goto common/tests/model/end-proof.c &&
+			in_cbmc goto-cc -std=gnu11 $orders -I. -I03-shared-memory -o plain.goto common/tests/model/end-proof.c &&
 			in_cbmc goto-instrument --nondet-volatile plain.goto proof.goto || return 1
 	else
 		in_cbmc goto-cc -std=gnu11 -o proof.goto common/tests/model/ring-proof.c || return 1
@@ -216,6 +220,7 @@ proven() {
 	done
 	ok "the two modules' functions are the same" functions_are_the_same
 	for proof in $(proofs end-proof.c); do
+		[ "$proof" != synced ] || [ "${CHECK-}" = long ] || continue	# half a minute
 		ok "proven whatever the peer writes: $proof" prove "$proof"
 	done
 }
