@@ -109,6 +109,14 @@ for page in docs/*.md docs/reasons/*.md; do
 	ok "$page has its page, under its title" grep -qF \
 		"<h1>$(sed -n '/^# /{s/^# //p;q}' "$page" | cut -c1-20)" "$work/site/$name.html"
 done
+for stage in 02-event-channels 03-shared-memory; do
+	previous=$(echo 0*-* | tr ' ' '\n' | grep -B 1 "$stage" | head -n 1)
+	is "$(grep -c '<tr class="added">' "$work/site/$stage-side.html")" \
+		"$(for file in "$stage"/mydevice*.[ch] "$stage"/*.sh "$stage"/Kbuild "$stage"/Makefile; do
+			case $file in *.mod.c) continue ;; esac
+			diff --minimal "$previous/${file#*/}" "$file"
+		done | grep -c '^>')" "$stage: beside the stage before it, with each line that is new"
+done
 ok "tidy has nothing to say about any page" says_nothing valid_html "$work/site"
 ok "every link leads somewhere, and nothing is loaded from elsewhere" says_nothing docs/build/links "$work/site"
 is "$(find "$work/site" -name '*.html' -exec grep -L 'CC-BY-4.0.*GPL-2.0' '{}' +)" "" "each page says its licence"
@@ -195,5 +203,25 @@ breaks "a command that nobody types" "a block that is no transcript: ls" 01-hell
 	docs/01-hello-probe.md 's/^## See it happen/&\n\n    ls/'
 breaks "a page without a title" "does not begin with a title" protocol.md \
 	docs/protocol.md '1d'
+
+# -- typing ----------------------------------------------------------------------
+
+# transcript NAME LINE...: in the copy.
+transcript() {
+	name=$1
+	shift
+	printf '%s\n' "$@" >"$copy/docs/transcripts/$name.txt"
+}
+
+fresh_copy
+transcript right '$ echo hello; echo event-channel = 12; seq 9' hello 'event-channel = 7' ... 9
+transcript wrong '$ echo hello' 'hello, too'
+transcript trace '$ cat seen 2>&1; echo Connected >seen' Connected
+printf '\n%s\n```\n' '```{.trace name="trace" caption="x"}' >>"$copy/docs/00-the-ground.md"
+ok "a command that prints what its transcript shows" "$copy/docs/build/play" --check right
+fails "and one that does not" "$copy/docs/build/play" --check wrong
+ok "a trace is typed again if something was missed" "$copy/docs/build/play" --check trace
+transcript trace '$ cat seen' Closed
+fails "and not for ever" sh -c "sed -i 's/^HUMAN = 2/HUMAN = 0/' $copy/docs/build/play; $copy/docs/build/play --check trace"
 
 done_testing
