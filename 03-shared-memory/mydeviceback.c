@@ -213,9 +213,10 @@ static void mydeviceback_stream_wake(struct mydeviceback_stream *stream)
 }
 
 /*
- * Wakes whom the frontend's new indices concern. They are only compared here,
- * with what they were at the last interrupt, not used; so nothing is checked.
- * Returns false if nothing changed: an event that had no reason.
+ * Wakes whom the frontend's new indices concern: who sees that one has changed since
+ * the last interrupt, or that it has come to the own wish, for after 4 GiB without
+ * an interrupt it may be what it was. They are only compared here, not used; so
+ * nothing is checked. Returns false if nothing changed: an event that had no reason.
  */
 static bool mydeviceback_stream_event(struct mydeviceback_stream *stream)
 {
@@ -223,9 +224,12 @@ static bool mydeviceback_stream_event(struct mydeviceback_stream *stream)
 	u32 cons = READ_ONCE(stream->theirs->cons);
 	bool readable = prod != stream->seen_prod;
 	bool writable = cons != stream->seen_cons;
+	bool moved = readable || writable;
 
 	stream->seen_prod = prod;
 	stream->seen_cons = cons;
+	readable |= (s32)(prod - READ_ONCE(stream->mine->prod_event)) >= 0;
+	writable |= (s32)(cons - READ_ONCE(stream->mine->cons_event)) >= 0;
 	if (readable) {
 		atomic_inc(&stream->reader_wakeups);
 		wake_up(&stream->readers);
@@ -234,9 +238,9 @@ static bool mydeviceback_stream_event(struct mydeviceback_stream *stream)
 		atomic_inc(&stream->writer_wakeups);
 		wake_up(&stream->writers);
 	}
-	if (!readable && !writable)
+	if (!moved)
 		atomic_inc(&stream->spurious);
-	return readable || writable;
+	return moved;
 }
 
 /*

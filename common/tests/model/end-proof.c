@@ -32,6 +32,7 @@ _Bool nondet_bool(void);
 /* -- the kernel ------------------------------------------------------------- */
 
 typedef uint32_t u32;
+typedef int32_t s32;
 typedef uint64_t u64;
 typedef uint32_t grant_ref_t;
 typedef int atomic_t, wait_queue_head_t;
@@ -130,7 +131,7 @@ static struct end_stream stream;
 #define LAST_ORDER	MYDEVICE_MAX_ORDER
 #endif
 
-/* The rules: a ring holds no more than fits, and its pieces are where they were. */
+/* The rules: a ring holds no more than fits, and its pages are where they were. */
 static bool rules(const struct mydevice_ring *ring, u32 pages)
 {
 	return ring->pages == pages && ring->prod - ring->cons <= pages * MYDEVICE_PAGE_SIZE;
@@ -147,17 +148,12 @@ static void any_ring(struct mydevice_ring *ring)
 	ASSUME(rules(ring, ring->pages));
 }
 
-/* Its memory: pieces, each an object of its own. Without it a ring has none at all. */
-static void give_pieces(struct mydevice_ring *ring)
+/* Of its memory there is the one page that a turn may touch. */
+static void give_page(struct mydevice_ring *ring, u32 index)
 {
-	u32 i, left = ring->pages * MYDEVICE_PAGE_SIZE;
+	u32 place = index % (ring->pages * MYDEVICE_PAGE_SIZE);
 
-	for (i = 0; i < MYDEVICE_MAX_PIECES; i++) {
-		u32 size = left < MYDEVICE_PIECE_SIZE ? left : MYDEVICE_PIECE_SIZE;
-
-		ring->piece[i] = size ? malloc(size) : NULL;
-		left -= size;
-	}
+	ring->page[place / MYDEVICE_PAGE_SIZE] = malloc(MYDEVICE_PAGE_SIZE);
 }
 
 static void any_stream(void)
@@ -187,7 +183,7 @@ void prove_take(void)
 
 	any_stream();
 	any_ring(&stream.rx);
-	give_pieces(&stream.rx);
+	give_page(&stream.rx, stream.rx.cons);
 	pages = stream.rx.pages;
 	before = stream.rx.cons;
 	broken = stream.broken;
@@ -209,7 +205,7 @@ void prove_put(void)
 
 	any_stream();
 	any_ring(&stream.tx);
-	give_pieces(&stream.tx);
+	give_page(&stream.tx, stream.tx.prod);
 	pages = stream.tx.pages;
 	before = stream.tx.prod;
 	idle = stream.broken || stream.closed;

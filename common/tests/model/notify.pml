@@ -27,7 +27,7 @@
 /*
  * A small ring, and small indices that still wrap on the way: their modulus stands for
  * 2^32. What matters of it is that it is a multiple of the ring's size, at least twice
- * that, and more than is sent between two interrupts.
+ * that. With 8 the indices do not come round between two interrupts; with 4 they can.
  */
 #ifndef SIZE
 #define SIZE	2
@@ -70,6 +70,7 @@
 #define SEEN_FIRST	19	/* FSYNCS=0 | read_iter, write_iter: the counter of wake-ups is read after the look */
 #define WAKE_WRITERS	20	/* FSYNCS=1 | stream_event: wakes one of those who wait for space and in fsync */
 #define READ_ALIVE	21	/* DIES=1 | interrupt: does not look whether the other end is alive */
+#define OWN_WISH	24	/* ROUND=1 BYTES=4 | stream_event: wakes only if an index differs from the last interrupt's */
 #define ALIVE_FIRST	22	/* DIES=1 | the dead one's kernel notifies before it writes alive */
 
 /* What is told when a trace is played: ./pan -S. A word is one of those under "memory". */
@@ -213,6 +214,10 @@ byte sync_wanted[TASKS];
  * good as this; one that could wrap while somebody falls asleep would not be.
  */
 bool woken[TASKS];
+
+/* stream_event: an index has changed since the last interrupt, or come to the own wish. */
+#define has_news(index, seen, wish)						\
+	(index != seen || without != OWN_WISH && DISTANCE(index, wish) < MODULUS / 2)
 
 /* The event channel: at each end a bit that says that an event is to be handled. */
 bool pending_at_writer, pending_at_reader;
@@ -470,7 +475,8 @@ proctype interrupt_at_writer()
 	   cons = memory[CONS];
 	   atomic {
 		if
-		:: cons != seen_cons -> seen_cons = cons; wake_writers()
+		:: has_news(cons, seen_cons, memory[CONS_EVENT]) ->
+			seen_cons = cons; wake_writers()
 		:: else
 		fi;
 		cons = 0
@@ -660,7 +666,8 @@ proctype interrupt_at_reader()
 	   prod = memory[PROD];
 	   atomic {
 		if
-		:: prod != seen_prod -> seen_prod = prod; woken[READER] = true
+		:: has_news(prod, seen_prod, memory[PROD_EVENT]) ->
+			seen_prod = prod; woken[READER] = true
 		:: else
 		fi;
 		prod = 0

@@ -44,18 +44,10 @@ static struct mydevice_ring any_ring(void)
 	return ring;
 }
 
-/* Its memory: pieces, each an object of its own, and no more than there are. */
-static void give_pieces(struct mydevice_ring *ring)
+/* Of its memory there is the one page that may be touched. */
+static void give_page(struct mydevice_ring *ring, uint32_t page)
 {
-	uint32_t i, left = size;
-
-	for (i = 0; i < MYDEVICE_MAX_PIECES; i++) {
-		ring->piece[i] = NULL;
-		if (left)
-			ring->piece[i] = malloc(left < MYDEVICE_PIECE_SIZE ?
-						left : MYDEVICE_PIECE_SIZE);
-		left -= left < MYDEVICE_PIECE_SIZE ? left : MYDEVICE_PIECE_SIZE;
-	}
+	ring->page[page] = malloc(MYDEVICE_PAGE_SIZE);
 }
 
 /* The first index from @from on that looks like @low in 32 bits. */
@@ -102,24 +94,23 @@ void prove_accept_cons(void)
 }
 
 /*
- * Memory: whatever the index and the length, what is returned lies in one piece, and
+ * Memory: whatever the index and the length, what is returned lies in one page, and
  * begins where the index says; and it is as long as it can be.
  */
 void prove_at(void)
 {
 	struct mydevice_ring ring = any_ring();
 	uint32_t index = nondet_u32(), want = nondet_u32(), len = want;
-	uint32_t place = index % size, piece = place / MYDEVICE_PIECE_SIZE;
-	uint32_t end = (piece + 1) * MYDEVICE_PIECE_SIZE < size ?
-		       (piece + 1) * MYDEVICE_PIECE_SIZE : size;
+	uint32_t place = index % size, page = place / MYDEVICE_PAGE_SIZE;
+	uint32_t end = (page + 1) * MYDEVICE_PAGE_SIZE;
 	char *at;
 
-	give_pieces(&ring);
+	give_page(&ring, page);
 	at = mydevice_at(&ring, index, &len);
 	MUST(len == (want < end - place ? want : end - place));
 	MUST(len > 0 || want == 0);
 	MUST(__CPROVER_w_ok(at, len));
-	MUST(at - (char *)ring.piece[piece] == place % MYDEVICE_PIECE_SIZE);
+	MUST(at - (char *)ring.page[page] == place % MYDEVICE_PAGE_SIZE);
 }
 
 /* A move passes an event exactly if the event is one of the indices that it reached. */
