@@ -67,6 +67,7 @@
 #define FIRST_OF_SYNCS	17	/* BYTES=2 FSYNCS=2 STOPS=1 | stream_synced: forgets who waits for an earlier index */
 #define PASSED		18	/* FSYNCS=0 | mydevice_passed: an index counts only if a move ends there */
 /* sleeping and waking */
+#define REPLACED	24	/* FSYNCS=1 STOPS=1 | stream_ask_cons: replaces a wish that was reached and wakes nobody */
 #define SEEN_FIRST	19	/* FSYNCS=0 | read_iter, write_iter: the counter of wake-ups is read after the look */
 #define WAKE_WRITERS	20	/* FSYNCS=1 | stream_event: wakes one of those who wait for space and in fsync */
 #define READ_ALIVE	21	/* DIES=1 | interrupt: does not look whether the other end is alive */
@@ -204,6 +205,7 @@ proctype way_to_memory(byte task)
 byte tx_prod = FIRST, tx_cons = FIRST, sync_index = FIRST;
 byte rx_prod = FIRST, rx_cons = FIRST;
 byte seen_prod = FIRST, seen_cons = FIRST;	/* of the two interrupts */
+byte published = FIRST;		/* the last wish of this end */
 byte write_lock;
 bool closed, dead, reader_stopped;
 bool done[TASKS];
@@ -298,9 +300,16 @@ inline look_cons()
 	(without == LOOK_CONS_C || mb(me))
 }
 
-/* The first half of ask_cons: the wish. */
+/*
+ * The first half of ask_cons: the wish. One that it replaces may just have been reached, and
+ * the other end has not read it yet: who waits for that would not be told by anybody else.
+ */
 inline ask_cons()
 {
+	if
+	:: reached(published) && without != REPLACED -> wake_writers()
+	:: else
+	fi;
 	wish = space_event;
 	if
 	:: !reached(sync_index) && without == FIRST_OF_BOTH -> wish = sync_index
@@ -309,6 +318,7 @@ inline ask_cons()
 	:: else
 	fi;
 	write(me, CONS_EVENT, wish);
+	published = wish;
 	TELL(("writer: writes cons_event %d\n", wish))
 }
 
