@@ -22,6 +22,8 @@
  *   EDGE      1: the reader does not block, and waits for an edge of epoll
  *   STOPS     1: the reader may stop for good after any read
  *   DIES      1: the reader is a process, and may die between two steps
+ *   WAKES     1: who replaces a wish that was reached wakes those who waited for it. The
+ *             drivers do not yet: see REPLACED
  */
 
 /*
@@ -57,17 +59,16 @@
 #define READABLE_LOOK	9	/* FSYNCS=0 | stream_readable: no second look */
 #define ASK_CONS_LOOK	10	/* FSYNCS=0 | stream_ask_cons: no second look */
 #define ASK_CONS_AGAIN	11	/* FSYNCS=1 | stream_ask_cons: a wish that was passed is not replaced */
-#define SYNCED_AGAIN	12	/* FSYNCS=2 STOPS=1 | stream_synced: does not ask again when another's index is reached */
+#define SYNCED_AGAIN	12	/* BYTES=2 FSYNCS=2 | stream_synced: does not ask again when another's index is reached */
 #define ONCE_MORE	13	/* EDGE=1 | read_iter: a short read does not look once more */
 /* which index is asked for */
 #define READABLE_NEXT	14	/* FSYNCS=0 | stream_readable: asks for the byte before the next */
 #define HALF_OF_SPACE	15	/* FSYNCS=0 | stream_ask_cons: asks for the space that there is */
-#define FIRST_OF_BOTH	16	/* FSYNCS=1 STOPS=1 | stream_ask_cons: asks for what fsync waits for though space comes first */
+#define FIRST_OF_BOTH	16	/* WAKES=1 FSYNCS=1 STOPS=1 | stream_ask_cons: asks for what fsync waits for though space comes first */
 #define ASK_FOR_SYNC	23	/* CIRCLES=1 FSYNCS=1 | stream_ask_cons: never asks for what fsync waits for */
-#define FIRST_OF_SYNCS	17	/* BYTES=2 FSYNCS=2 STOPS=1 | stream_synced: forgets who waits for an earlier index */
 #define PASSED		18	/* FSYNCS=0 | mydevice_passed: an index counts only if a move ends there */
 /* sleeping and waking */
-#define REPLACED	24	/* FSYNCS=1 STOPS=1 | stream_ask_cons: replaces a wish that was reached and wakes nobody */
+#define REPLACED	24	/* WAKES=1 FSYNCS=1 STOPS=1 | stream_ask_cons: replaces a wish that was reached and wakes nobody */
 #define SEEN_FIRST	19	/* FSYNCS=0 | read_iter, write_iter: the counter of wake-ups is read after the look */
 #define WAKE_WRITERS	20	/* FSYNCS=1 | stream_event: wakes one of those who wait for space and in fsync */
 #define READ_ALIVE	21	/* DIES=1 | interrupt: does not look whether the other end is alive */
@@ -78,7 +79,7 @@
 #define TELL(what)	printf what
 
 byte without;
-bool weak, edge, stops, dies;
+bool weak, edge, stops, dies, wakes;
 byte bytes, fsyncs;
 
 c_decl {
@@ -307,7 +308,7 @@ inline look_cons()
 inline ask_cons()
 {
 	if
-	:: reached(published) && without != REPLACED -> wake_writers()
+	:: wakes && reached(published) && without != REPLACED -> wake_writers()
 	:: else
 	fi;
 	wish = space_event;
@@ -449,7 +450,7 @@ look:	atomic {
 		:: reached(index) -> unlock(); goto over
 		:: else
 		fi;
-first:		sync_index = (without == FIRST_OF_SYNCS -> index : first(sync_index, index));
+first:		sync_index = first(sync_index, index);
 ask:		ask_cons()
 	}
 	atomic {
@@ -721,6 +722,7 @@ init {
 			now.edge = setting("EDGE");
 			now.stops = setting("STOPS");
 			now.dies = setting("DIES");
+			now.wakes = setting("WAKES");
 			now.bytes = setting("BYTES");
 			now.fsyncs = setting("FSYNCS");
 		};
