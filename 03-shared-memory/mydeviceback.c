@@ -83,6 +83,8 @@ enum { MYDEVICEBACK_READER, MYDEVICEBACK_WRITER };
  * @tx: the ring to the frontend
  * @sync_index: the first index that somebody waits for in fsync; guarded by
  *	@write_lock. One that has been reached does not count
+ * @wish: what the frontend was last asked for as a consumer; guarded by @write_lock
+ * @syncers: how many are in fsync
  * @seen_prod: the frontend's producer index at the last interrupt
  * @seen_cons: the frontend's consumer index at the last interrupt
  * @readers: sleep here for bytes
@@ -115,6 +117,8 @@ struct mydeviceback_stream {
 	struct mydevice_ring rx;
 	struct mydevice_ring tx;
 	u32 sync_index;
+	u32 wish;
+	atomic_t syncers;
 	u32 seen_prod;
 	u32 seen_cons;
 	wait_queue_head_t readers;
@@ -409,7 +413,9 @@ static int mydeviceback_stream_readable(struct mydeviceback_stream *stream,
  * Asks the frontend to notify. There is one wish for all who wait for its consumer, in
  * fsync and for space: the index that is reached first. If that was passed before
  * the frontend could see it, it wakes nobody, and the next is asked for, unless
- * nobody waits for it: who waits for space will see some. Holds write_lock.
+ * nobody waits for it: who waits for space will see some. And one that was reached may
+ * be replaced here before the frontend has read it, and then it wakes nobody either: who
+ * waited for it, if somebody is in fsync, is woken by this end. Holds write_lock.
  */
 static int mydeviceback_stream_ask_cons(struct mydeviceback_stream *stream)
 {
@@ -418,9 +424,14 @@ static int mydeviceback_stream_ask_cons(struct mydeviceback_stream *stream)
 	int err;
 
 	do {
+		if (atomic_read(&stream->syncers) && mydevice_reached(tx, stream->wish)) {
+			atomic_inc(&stream->writer_wakeups);
+			wake_up(&stream->writers);
+		}
 		wish = mydevice_space_event(tx);
 		if (!mydevice_reached(tx, stream->sync_index))
 			wish = mydevice_first(tx, wish, stream->sync_index);
+		stream->wish = wish;
 		WRITE_ONCE(stream->mine->cons_event, wish);
 		virt_mb();	/* the wish before a second look; pairs with (N) */
 		err = mydeviceback_stream_look_cons(stream);
@@ -740,19 +751,22 @@ static int mydeviceback_fsync(struct file *file, loff_t start, loff_t end,
 	u32 index = READ_ONCE(stream->tx.prod);
 	int err, seen;
 
+	atomic_inc(&stream->syncers);
 	do {
+		err = -EINTR;
 		if (mutex_lock_killable(&stream->write_lock))
-			return -EINTR;
+			break;
 		seen = atomic_read(&stream->writer_wakeups);
 		err = mydeviceback_stream_synced(stream, index);
 		mutex_unlock(&stream->write_lock);
 		if (err != -EAGAIN)
-			return err;
+			break;
 		/* freezable: else nobody could save this guest meanwhile */
 		err = wait_event_state(stream->writers,
 				       atomic_read(&stream->writer_wakeups) != seen,
 				       (TASK_KILLABLE | TASK_FREEZABLE));
 	} while (!err);
+	atomic_dec(&stream->syncers);
 	return err;
 }
 
@@ -1178,6 +1192,7 @@ static void mydeviceback_begin(struct mydeviceback_stream *stream)
 	stream->tx.prod = cons;
 	stream->tx.cons = cons;
 	stream->sync_index = cons;
+	stream->wish = cons;
 	stream->seen_prod = prod;
 	stream->seen_cons = cons;
 	memset(stream->mine, 0, sizeof(*stream->mine));

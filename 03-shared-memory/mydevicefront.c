@@ -97,6 +97,8 @@ enum { MYDEVICEFRONT_READER, MYDEVICEFRONT_WRITER };
  * @rx_refs: the grant references of the pages of @rx
  * @sync_index: the first index that somebody waits for in fsync; guarded by
  *	@write_lock. One that has been reached does not count
+ * @wish: what the backend was last asked for as a consumer; guarded by @write_lock
+ * @syncers: how many are in fsync
  * @seen_prod: the backend's producer index at the last interrupt
  * @seen_cons: the backend's consumer index at the last interrupt
  * @readers: sleep here for bytes
@@ -132,6 +134,8 @@ struct mydevicefront_stream {
 	grant_ref_t tx_refs[MYDEVICE_MAX_PAGES];
 	grant_ref_t rx_refs[MYDEVICE_MAX_PAGES];
 	u32 sync_index;
+	u32 wish;
+	atomic_t syncers;
 	u32 seen_prod;
 	u32 seen_cons;
 	wait_queue_head_t readers;
@@ -426,7 +430,9 @@ static int mydevicefront_stream_readable(struct mydevicefront_stream *stream,
  * Asks the backend to notify. There is one wish for all who wait for its consumer, in
  * fsync and for space: the index that is reached first. If that was passed before
  * the backend could see it, it wakes nobody, and the next is asked for, unless
- * nobody waits for it: who waits for space will see some. Holds write_lock.
+ * nobody waits for it: who waits for space will see some. And one that was reached may
+ * be replaced here before the backend has read it, and then it wakes nobody either: who
+ * waited for it, if somebody is in fsync, is woken by this end. Holds write_lock.
  */
 static int mydevicefront_stream_ask_cons(struct mydevicefront_stream *stream)
 {
@@ -435,9 +441,14 @@ static int mydevicefront_stream_ask_cons(struct mydevicefront_stream *stream)
 	int err;
 
 	do {
+		if (atomic_read(&stream->syncers) && mydevice_reached(tx, stream->wish)) {
+			atomic_inc(&stream->writer_wakeups);
+			wake_up(&stream->writers);
+		}
 		wish = mydevice_space_event(tx);
 		if (!mydevice_reached(tx, stream->sync_index))
 			wish = mydevice_first(tx, wish, stream->sync_index);
+		stream->wish = wish;
 		WRITE_ONCE(stream->mine->cons_event, wish);
 		virt_mb();	/* the wish before a second look; pairs with (N) */
 		err = mydevicefront_stream_look_cons(stream);
@@ -757,19 +768,22 @@ static int mydevicefront_fsync(struct file *file, loff_t start, loff_t end,
 	u32 index = READ_ONCE(stream->tx.prod);
 	int err, seen;
 
+	atomic_inc(&stream->syncers);
 	do {
+		err = -EINTR;
 		if (mutex_lock_killable(&stream->write_lock))
-			return -EINTR;
+			break;
 		seen = atomic_read(&stream->writer_wakeups);
 		err = mydevicefront_stream_synced(stream, index);
 		mutex_unlock(&stream->write_lock);
 		if (err != -EAGAIN)
-			return err;
+			break;
 		/* freezable: else nobody could save this guest meanwhile */
 		err = wait_event_state(stream->writers,
 				       atomic_read(&stream->writer_wakeups) != seen,
 				       (TASK_KILLABLE | TASK_FREEZABLE));
 	} while (!err);
+	atomic_dec(&stream->syncers);
 	return err;
 }
 
@@ -1197,6 +1211,7 @@ static void mydevicefront_begin_at(struct mydevicefront_stream *stream, u32 inde
 	stream->theirs->prod = index;
 	stream->theirs->cons = index;
 	stream->sync_index = index;
+	stream->wish = index;
 	stream->seen_prod = index;
 	stream->seen_cons = index;
 }
