@@ -1,0 +1,102 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Hostile peers: either end is played by common/tests/hostile/evil, as bad as the cases
+# in common/tests/hostile/cases say, and the other end has to bear it. What is looked at
+# after each case is in common/tests/hostile/judge, which runs in dom0: it takes too
+# long to log in for each command.
+
+domus=1
+. "$(dirname "$0")/endings.sh"
+hostile=$top/common/tests/hostile
+
+# -- what the domains need ----------------------------------------------------
+
+make_hostile_kit() {
+	make_kit
+	"$top/common/tests/build" common/tests/hostile/evil || bail_out "evil cannot be compiled"
+	mkdir -p "$work/kit/hostile"
+	cp -r "$hostile/protocol" "$hostile/cases" "$hostile/judge" "$work/kit/hostile"
+	cp "$work/evil" "$work/kit"
+	echo ring_page_order=2 >"$work/kit/03-shared-memory/small"
+}
+
+# A shell for the other domain, behind a port that only the lab's domains reach.
+open_shell() { in_domain "$1" 'setsid nc -ll -p 5000 -e sh >/dev/null 2>&1 </dev/null &'; }
+
+# Two devices that bytes flow through; then the evil end's driver leaves the first.
+prepare() {
+	devices="0 1" guest=$(domid domU1) backend=0
+	ok "$stage: the backend is loaded" at_back insert || return
+	ok "$stage: the frontend is loaded, with rings of 4 pages" at_front 'insmod $kit/$stage/$module.ko $([ ! -e $kit/$stage/small ] || cat $kit/$stage/small)' || return
+	ok "$stage: two devices, and bytes flow" activated || return
+	open_shell dom0 && open_shell domU1
+}
+
+begin_attack() {
+	case $1 in front) domain=$front_domain bus=xen ;; back) domain=$back_domain bus=xen-backend ;; esac
+	in_domain "$domain" "echo 0 >/sys/bus/$bus/drivers_autoprobe"
+	devices=0
+	ok "$stage: the driver of the $1end leaves a device to evil" "at_$1" unbind || return
+	ok "$stage: both ends of that are Closed" at_dom0 "until_all '6 6'"
+	devices="0 1"
+}
+
+# -- the judgement --------------------------------------------------------------
+
+# judge SIDE CASE...: what the judge says of each case becomes a test.
+judge() {
+	side=$1
+	shift
+	in_dom0 "ln -sfn $stage /tmp/kit/stage; SCALE=$(long 1 30) sh /tmp/kit/hostile/judge $side $stage $guest $*" >"$work/said" 2>&1 ||
+		echo "wrong: the judge did not come to the end" >>"$work/said"
+	for case; do
+		said=$(sed -n "/^case $case\$/,/^took/p" "$work/said")
+		if [ -n "$said" ] && ! printf '%s\n' "$said" | grep -q '^wrong' && printf '%s\n' "$said" | grep -q '^took'; then
+			pass "$stage: $case ($(printf '%s\n' "$said" | sed -n 's/^took //p') ms)"
+		else
+			fail "$stage: $case" "${said:-nothing was said of it}"
+		fi
+	done
+	! grep -q '^wrong: the judge' "$work/said" || fail "$stage: the judge comes to the end" "$(tail -n 20 "$work/said")"
+}
+
+# The cases of a side that the stage has something for.
+cases_of() {
+	for case in "$hostile"/cases/[0-9]*-"$1"-*; do
+		stages_of_case=$(sed -n 's/^#: stages //p' "$case")
+		case " ${stages_of_case:-03} " in *" ${stage%%-*} "*) echo "${case##*/}" ;; esac
+	done
+}
+
+# The stage with all cases of a side; the ledger is the same at both ends of that.
+hostile_stage() {
+	mark_logs "$1"
+	start=$(ledger)
+	prepare || return
+	begin_attack "$1" || return
+	between=$(ledger)
+	# shellcheck disable=SC2046 # one word a case
+	judge "$1" $(cases_of "$1")
+	ok "$stage: grants and event channels are what they were before the cases" ledger_is_back "$between"
+	ok "$stage: the driver takes the device back" "at_$1" 'devices=0; bind' || return
+	ok "$stage: bytes flow" connected_and_flows || return
+	in_domain "$domain" "echo 1 >/sys/bus/$bus/drivers_autoprobe"
+	mark_logs "after the cases"	# what they leave in the victim's was judged
+	for end in dom0 domU1; do in_domain $end 'kill $(pidof nc)'; done
+	finish
+}
+
+test_hostile() {
+	make_hostile_kit
+	hurt=y
+	for stage in $stages; do
+		[ -z "$hurt" ] || fresh_lab
+		hurt=
+		before=$tests_failed
+		hostile_stage "$1"
+		[ "$tests_failed" -eq "$before" ] || hurt=y
+	done
+	is "$(xen_says)" "" "Xen has no complaint"
+	done_testing
+}
