@@ -31,7 +31,38 @@ beaten() {
 	echo "# $(printf '%s\n' "$said" | grep -m 1 "cases/$1:" | sed 's/^.*cases/cases/' | cut -c 1-150)"
 }
 
+# refuses MESSAGE LINE...: a wrong script is named with its line, and nothing is done.
+refuses() {
+	message=$1
+	shift
+	printf '%s\n' 'say a line that is right' "$@" >"$work/script"
+	said=$("$work/evil" --check "$work/script" 2>&1)
+	is "$? $said" "65 $work/script:$(($# + 1)): $message" "a wrong script: $message"
+}
+
+scripts_are_checked() {
+	for case in "$hostile"/cases/*; do
+		case $case in *-front-*) side=front ;; *) side=back ;; esac
+		for number in $(sed -n 's/^#: stages //p' "$case" | grep . || echo 03); do
+			ok "${case##*/} is right, for stage $number" \
+				"$work/evil" --check "$hostile/protocol/$side-$number" "$case"
+		done
+	done
+	refuses "there is no verb or macro 'explode' (evil --help has a list)" 'explode now'
+	refuses "something is missing: notify PORT [TIMES]" notify
+	refuses "this is too much: '3'" 'notify 1 2 3'
+	refuses "there is no 'x' yet" 'let y x+1'
+	refuses "there are no pages 'ring'" 'fill ring 0 1 2'
+	refuses "a path is my/NODE, their/NODE or /..., not 'state'" 'write state 3'
+	refuses "after 'fails' comes an error such as EACCES, not 'EVIL'" 'fails EVIL rm my/x'
+	refuses "'await' cannot be done meanwhile" 'meanwhile await my/state 1'
+	refuses "an 'end' without a 'for'" 'end'
+	refuses "the macro wants more words than '1'" 'macro two' 'say @1 @2' 'endmacro' 'two 1'
+	refuses "a number is missing before ''" 'sleep 1+'
+}
+
 make_hostile_kit
+scripts_are_checked
 stage=$honest
 for patch in "$hostile"/weak/*.patch; do
 	variant=${patch##*/}

@@ -18,6 +18,7 @@ make_hostile_kit() {
 	mkdir -p "$work/kit/hostile"
 	cp -r "$hostile/protocol" "$hostile/cases" "$hostile/judge" "$work/kit/hostile"
 	cp "$work/evil" "$work/kit"
+	printf '%s\n' "$ledger_in_dom0" >"$work/kit/hostile/ledger"
 	echo ring_page_order=2 >"$work/kit/03-shared-memory/small"
 }
 
@@ -69,6 +70,12 @@ cases_of() {
 	done
 }
 
+# Half a minute for each side; with CHECK=long five minutes.
+walks_of() {
+	[ -e "$hostile/protocol/walk-$1-${stage%%-*}" ] || return 0
+	for n in $(seq "$(long 2 20)"); do echo "walk:$((seed + n)):15"; done
+}
+
 # The stage with all cases of a side; the ledger is the same at both ends of that.
 hostile_stage() {
 	mark_logs "$1"
@@ -77,7 +84,7 @@ hostile_stage() {
 	begin_attack "$1" || return
 	between=$(ledger)
 	# shellcheck disable=SC2046 # one word a case
-	judge "$1" $(cases_of "$1")
+	judge "$1" $(cases_of "$1") $(walks_of "$1")
 	ok "$stage: grants and event channels are what they were before the cases" ledger_is_back "$between"
 	ok "$stage: the driver takes the device back" "at_$1" 'devices=0; bind' || return
 	ok "$stage: bytes flow" connected_and_flows || return
@@ -87,7 +94,9 @@ hostile_stage() {
 	finish
 }
 
+# The walks' seed: HOSTILE_SEED, or another one each time.
 test_hostile() {
+	seed=${HOSTILE_SEED:-$(($(date +%s) % 100000 * 100))}
 	make_hostile_kit
 	hurt=y
 	for stage in $stages; do

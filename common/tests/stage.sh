@@ -48,12 +48,12 @@ stop_process() {
 # -- what is watched over a whole round --------------------------------------
 
 # Grants that are mapped and event channels that are there, in both domains.
-ledger() {
-	in_dom0 "xl debug-keys g; sleep 0.1
-		xl dmesg | awk '/gnttab_usage_print_all \\[/ { n = 0 } / \\[0x/ { n++ } END { print \"grants\", n + 0 }'
-		xl list | awk 'NR > 1 { print \$1, \$2 }' | sort | while read -r name d; do
-			echo channels of \$name: \$(lsevtchn \$d | wc -l); done" | paste -sd ' '
-}
+# shellcheck disable=SC2016 # it is for dom0's shell
+ledger_in_dom0='xl debug-keys g; sleep 0.1
+	xl dmesg | awk "/gnttab_usage_print_all \\[/ { n = 0 } / \\[0x/ { n++ } END { print \"grants\", n + 0 }"
+	xl list | awk "NR > 1 { print \$1, \$2 }" | sort | while read -r name d; do
+		echo channels of $name: $(lsevtchn $d | wc -l); done'
+ledger() { in_dom0 "$ledger_in_dom0" | paste -sd ' '; }
 
 # The network has grants of its own in flight now and then: look again.
 ledger_is_back() {

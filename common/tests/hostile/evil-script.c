@@ -20,6 +20,8 @@
 
 #define MAX_DEPTH	16	/* of macros in macros, and of loops */
 
+static bool trying;	/* what a macro is made of is ignored, too */
+
 /* Where reading is, for what is said about a wrong script. */
 static const char *at_file = "command line";
 static unsigned int at_line;
@@ -521,7 +523,7 @@ static void check_loop(struct op *op)
 }
 
 /* A line whose first word is no macro. */
-static void parse_op(char *text)
+static void parse_op(const char *text)
 {
 	char *line = must_have(strdup(text)), *rest = line, *word;
 	struct op op = { .file = at_file, .line = at_line, .copy = line,
@@ -540,6 +542,7 @@ static void parse_op(char *text)
 		else
 			break;
 	}
+	op.ignored |= trying;
 	op.verb = find_verb(word);
 	if (!op.verb)
 		wrong("there is no verb or macro '%s' (evil --help has a list)", word);
@@ -722,25 +725,52 @@ static bool read_directive(const char *word, char *rest)
 	return true;
 }
 
+/* "try" and a macro: true if it is that. */
+static bool read_tried(const char *first, const char *rest)
+{
+	struct macro *macro;
+	bool was = trying;
+	size_t length;
+
+	rest += strspn(rest, " \t");
+	length = strcspn(rest, " \t");
+	macro = find_macro(rest, length);
+	if (strcmp(first, "try") || !macro)
+		return false;
+	rest += length;
+	trying = true;
+	expand_macro(macro, rest + strspn(rest, " \t"));
+	trying = was;
+	return true;
+}
+
+static void read_statement(const char *text, char *rest)
+{
+	const char *word = cut_word(&rest);
+	struct macro *macro = word ? find_macro(word, strlen(word)) : NULL;
+
+	if (!word)
+		return;
+	if (macro)
+		expand_macro(macro, rest + strspn(rest, " \t"));
+	else if (!read_tried(word, rest) && !read_directive(word, rest))
+		parse_op(text);
+}
+
 static void read_line(const char *text)
 {
-	char *copy = must_have(strdup(text)), *rest = copy, *word;
-	char *first = copy + strspn(copy, " \t");
-	struct macro *macro = find_macro(first, strcspn(first, " \t"));
+	const char *first = text + strspn(text, " \t");
+	char *copy;
 
 	if (open_macro) {
 		if (!strncmp(first, "endmacro", 8))
 			open_macro = NULL;
 		else
 			add_to_macro(first);
-	} else if (macro) {
-		cut_word(&rest);
-		expand_macro(macro, rest + strspn(rest, " \t"));
-	} else {
-		word = cut_word(&rest);
-		if (!read_directive(word, rest))
-			parse_op(first - copy + (char *)text);
+		return;
 	}
+	copy = must_have(strdup(text));
+	read_statement(text, copy);
 	free(copy);
 }
 
@@ -804,18 +834,22 @@ void script_end(void)
 const char *script_walk(void)
 {
 	static char *text;
+	char *line;
 	uint64_t at;
 	size_t i;
 
 	if (!all_weights)
 		return NULL;
-	free(text);
 	do {
 		at = draw(all_weights);
 		for (i = 0; at >= chances[i].weight; i++)
 			at -= chances[i].weight;
-		text = expand(chances[i].text, false);
-	} while (!text);
+		line = expand(chances[i].text, false);
+	} while (!line);
+	free(text);
+	if (asprintf(&text, "try %s", line) < 0)
+		die(EX_OSERR, "out of memory");
+	free(line);
 	return text;
 }
 

@@ -61,6 +61,8 @@ void complain(const struct op *op, const char *format, ...)
 {
 	va_list args;
 
+	if (op->ignored)
+		return;
 	fprintf(stderr, "%s:%u: ", op->file, op->line);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
