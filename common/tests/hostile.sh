@@ -49,7 +49,7 @@ begin_attack() {
 judge() {
 	side=$1
 	shift
-	in_dom0 "ln -sfn $stage /tmp/kit/stage; SCALE=$(long 1 30) sh /tmp/kit/hostile/judge $side $stage $guest $*" >"$work/said" 2>&1 ||
+	LAB_TIMEOUT=$(long 1800 14400) in_dom0 "ln -sfn $stage /tmp/kit/stage; SCALE=$(long 1 30) sh /tmp/kit/hostile/judge $side $stage $guest $*" >"$work/said" 2>&1 ||
 		echo "wrong: the judge did not come to the end" >>"$work/said"
 	for case; do
 		said=$(sed -n "/^case $case\$/,/^took/p" "$work/said")
