@@ -22,16 +22,15 @@ make_variant() {
 		cp "$tree"/*.ko "$tree"/*activate.sh "$work/kit/$honest"
 }
 
-last_words() { timeout 3 "$lab" console dom0 | grep -a -m 1 -o -E 'BUG: .*|Oops: .*|Kernel panic.*|general protection.*|RIP: .*|end trace.*'; }
-
-# beaten CASE PATTERN: in a lab that nobody has hurt yet.
+# beaten CASE PATTERN: in a lab that nobody has hurt yet. A victim that is dead is beaten,
+# too, where the pattern says so.
 beaten() {
 	case $1 in *-front-*) side=front ;; *) side=back ;; esac
 	fresh_lab
 	prepare && begin_attack $side || return
 	said=$(LAB_TIMEOUT=200 in_dom0 "ln -sfn $stage /tmp/kit/stage; ATTACK_ALONE=y sh /tmp/kit/hostile/judge $side $stage $guest $1" 2>&1)
 	! printf '%s\n' "$said" | grep -q 'does not answer' || said="$said
-cases/$1: dom0 is no more: $(last_words)"
+cases/$1: dom0 is no more"
 	has "$said" "cases/$1:.*$2" "$variant is beaten by $1"
 	echo "# $(printf '%s\n' "$said" | grep -m 1 -E "cases/$1:|^cost" | sed 's/^.*cases/cases/' | cut -c 1-150)"
 }

@@ -55,6 +55,7 @@ judge() {
 		said=$(sed -n "/^case $case\$/,/^took/p" "$work/said")
 		if [ -n "$said" ] && ! printf '%s\n' "$said" | grep -q '^wrong' && printf '%s\n' "$said" | grep -q '^took'; then
 			pass "$stage: $case ($(printf '%s\n' "$said" | sed -n 's/^took //p') ms)"
+			printf '%s\n' "$said" | sed -n 's/^said: /# /p'
 		else
 			fail "$stage: $case" "${said:-nothing was said of it}"
 		fi

@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,8 @@ struct name {
 	char *pages;		/* of a cell */
 };
 
-static struct name *names;
+/* They stay where they are: what is done meanwhile reads them. */
+static struct name names[512];
 static size_t nr_names;
 
 static struct name *find_name(const char *name)
@@ -80,7 +82,8 @@ static struct name *make_name(const char *name, enum kind kind)
 		wrong("'%s' is something else already", name);
 	if (known)
 		return known;
-	names = must_have(realloc(names, (nr_names + 1) * sizeof(*names)));
+	if (nr_names == sizeof(names) / sizeof(names[0]))
+		wrong("'%s' is one name too many", name);
 	names[nr_names] = (struct name){ .name = must_have(strdup(name)), .kind = kind };
 	return &names[nr_names++];
 }
@@ -860,14 +863,35 @@ static pthread_t aside[8];
 static unsigned int nr_aside;
 static bool aside_ends;
 
+/* Pages do not go while something is done to them meanwhile. */
+static pthread_mutex_t pages_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static void *do_aside(void *arg)
 {
 	struct op op = *(struct op *)arg;
 
 	free(arg);
-	while (!__atomic_load_n(&aside_ends, __ATOMIC_RELAXED))
+	while (!__atomic_load_n(&aside_ends, __ATOMIC_RELAXED)) {
+		pthread_mutex_lock(&pages_lock);
 		op.verb->act(&op);
+		pthread_mutex_unlock(&pages_lock);
+		sched_yield();
+	}
 	return NULL;
+}
+
+/* Those that make pages, or let go of them, are alone. */
+static int act(const struct op *op)
+{
+	bool alone = op->verb->kinds[0] == 'm' || !strcmp(op->verb->name, "release");
+	int result;
+
+	if (alone)
+		pthread_mutex_lock(&pages_lock);
+	result = op->verb->act(op);
+	if (alone)
+		pthread_mutex_unlock(&pages_lock);
+	return result;
 }
 
 /* The thread has a copy: while a walk goes on, the list of lines moves. */
@@ -944,7 +968,7 @@ static bool do_op(struct op *op)
 		end_aside();
 		return true;
 	}
-	return as_wanted(op, op->aside ? begin_aside(op) : op->verb->act(op));
+	return as_wanted(op, op->aside ? begin_aside(op) : act(op));
 }
 
 int script_run(void)
