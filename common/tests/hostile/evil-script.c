@@ -695,15 +695,19 @@ static void add_chance(char *rest)
 static void include(const char *name)
 {
 	const char *slash = strrchr(at_file, '/'), *file = at_file;
+	static unsigned int nested;
 	unsigned int line = at_line;
 	char *path;
 
 	if (!name)
 		wrong("%s", "include FILE");
+	if (++nested > MAX_DEPTH)
+		wrong("'%s' is too deep in others", name);
 	if (asprintf(&path, "%.*s%s", slash && *name != '/' ? (int)(slash + 1 - at_file) : 0,
 		     at_file, name) < 0)
 		die(EX_OSERR, "out of memory");
 	script_load(path);
+	nested--;
 	at_file = file;
 	at_line = line;
 }
