@@ -45,6 +45,17 @@ leak: detected memory leaks
 shift: shift exponent" ]
 }
 
+# A stage that is being built is copied when it is.
+waits_for_a_build() {
+	rm -rf "$work/stage" && mkdir -p "$work/stage" && touch "$work/stage/half" || return
+	flock "$work/stage" sh -c "touch '$work/at-work'; sleep 5; mv '$work/stage/half' '$work/stage/whole'" &
+	until [ -e "$work/at-work" ]; do sleep 0.1; done
+	"$lab" put dom0 "$work/stage" /tmp && in_dom0 'test -e /tmp/stage/whole && rm -r /tmp/stage'
+	status=$?
+	rm "$work/at-work"
+	wait $! && return $status
+}
+
 "$lab" start || bail_out "the lab does not start"
 
 has "$(in_dom0 'xl info')" '^xen_version *: 4\.17' "dom0's toolstack speaks to Xen 4.17"
@@ -62,6 +73,7 @@ has "$packages" '^xen-hypervisor-4\.17-amd64 4\.17' "the lab says what it is mad
 has "$packages" "^linux-image-$release " "... and the kernel"
 is "$(printf '%s\n' "$packages" | grep -vc ' ')" 0 "each package with its version"
 
+ok "a directory that something is built in is copied afterwards" waits_for_a_build
 for domain in dom0 domU; do
 	ok "$domain: programs run under AddressSanitizer and UBSan, which see what they should" sanitizers $domain
 done
