@@ -249,16 +249,33 @@ struct mydevice_index {
 /**
  * struct mydevice_ring - one direction, as one end keeps it in private memory
  * @page: where its pages are, which need not follow each other
+ * @run: for each page, how many follow each other from it on: mydevice_find_runs()
  * @pages: how many pages it has, a power of two
  * @prod: the producer's index: the own one, or the last that was accepted
  * @cons: the consumer's index: the own one, or the last that was accepted
  */
 struct mydevice_ring {
 	void *page[MYDEVICE_MAX_PAGES];
+	__u16 run[MYDEVICE_MAX_PAGES];
 	__u32 pages;
 	__u32 prod;
 	__u32 cons;
 };
+
+/**
+ * mydevice_find_runs() - find out which of a ring's pages follow each other
+ * @ring: the ring; its @page and @pages are set
+ */
+static inline void mydevice_find_runs(struct mydevice_ring *ring)
+{
+	__u32 i = ring->pages;
+
+	if (i)
+		ring->run[--i] = 1;
+	while (i-- > 0)
+		ring->run[i] = ring->page[i + 1] == (char *)ring->page[i] + MYDEVICE_PAGE_SIZE ?
+			       ring->run[i + 1] + 1 : 1;
+}
 
 /**
  * mydevice_set_pages() - say where the ring's pages are, if they follow each other
@@ -271,6 +288,8 @@ static inline void mydevice_set_pages(struct mydevice_ring *ring, void *memory)
 
 	for (i = 0; i < ring->pages; i++)
 		ring->page[i] = memory ? (char *)memory + i * MYDEVICE_PAGE_SIZE : NULL;
+	if (memory)
+		mydevice_find_runs(ring);
 }
 
 /** mydevice_size() - the ring's size in bytes */
@@ -407,11 +426,12 @@ static inline void *mydevice_at(const struct mydevice_ring *ring, __u32 index,
 				__u32 *len)
 {
 	__u32 at = index & (mydevice_size(ring) - 1);
-	__u32 in_page = at % MYDEVICE_PAGE_SIZE;
+	__u32 page = at / MYDEVICE_PAGE_SIZE, in_page = at % MYDEVICE_PAGE_SIZE;
+	__u32 follow = ring->run[page] * MYDEVICE_PAGE_SIZE - in_page;
 
-	if (*len > MYDEVICE_PAGE_SIZE - in_page)
-		*len = MYDEVICE_PAGE_SIZE - in_page;
-	return (char *)ring->page[at / MYDEVICE_PAGE_SIZE] + in_page;
+	if (*len > follow)
+		*len = follow;
+	return (char *)ring->page[page] + in_page;
 }
 
 #endif /* MYDEVICE_H */

@@ -18,6 +18,7 @@
 #include <linux/interrupt.h>
 #include <linux/kernel.h>
 #include <linux/kref.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
@@ -25,6 +26,7 @@
 #include <linux/seq_file.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 #include <linux/uaccess.h>
@@ -32,6 +34,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <xen/events.h>
+#include <xen/grant_table.h>
 #include <xen/xen.h>
 #include <xen/xenbus.h>
 
@@ -67,6 +70,18 @@ static struct dentry *mydeviceback_debugfs;
 enum { MYDEVICEBACK_READER, MYDEVICEBACK_WRITER };
 
 /**
+ * struct mydeviceback_places - how the pages of a ring are mapped
+ * @page: pages of this domain in whose place the frontend's are seen
+ * @handle: what Xen calls each mapping
+ * @mapped: how many there are, the first ones
+ */
+struct mydeviceback_places {
+	struct page *page[MYDEVICE_MAX_PAGES];
+	grant_handle_t handle[MYDEVICE_MAX_PAGES];
+	unsigned int mapped;
+};
+
+/**
  * struct mydeviceback_stream - the byte stream of one connection
  * @users: the connection itself and every open file
  * @info: the device; not for readers and writers once @closed is set
@@ -81,6 +96,8 @@ enum { MYDEVICEBACK_READER, MYDEVICEBACK_WRITER };
  * @theirs: the half of @index that the frontend writes
  * @rx: the ring from the frontend; at the end, copies of what is unread
  * @tx: the ring to the frontend
+ * @tx_places: how the pages of @tx are mapped
+ * @rx_places: how the pages of @rx are mapped
  * @sync_index: the first index that somebody waits for in fsync; guarded by
  *	@write_lock. One that has been reached does not count
  * @wish: what the frontend was last asked for as a consumer; guarded by @write_lock
@@ -116,6 +133,8 @@ struct mydeviceback_stream {
 	struct mydevice_end *theirs;
 	struct mydevice_ring rx;
 	struct mydevice_ring tx;
+	struct mydeviceback_places tx_places;
+	struct mydeviceback_places rx_places;
 	u32 sync_index;
 	u32 wish;
 	atomic_t syncers;
@@ -1142,40 +1161,98 @@ static int mydeviceback_setup_evtchn(struct mydeviceback_info *info)
 	return 0;
 }
 
-static void mydeviceback_unmap_ring(struct xenbus_device *dev,
-				    struct mydevice_ring *ring)
+/* Unmaps a ring, however much of it is mapped, and gives its places back. */
+static void mydeviceback_unmap_ring(struct mydevice_ring *ring,
+				    struct mydeviceback_places *places)
 {
+	struct gnttab_unmap_grant_ref op;
 	unsigned int i;
 
-	for (i = 0; i < ring->pages; i++)
-		if (ring->page[i])
-			xenbus_unmap_ring_vfree(dev, ring->page[i]);
+	for (i = 0; i < places->mapped; i++) {
+		gnttab_set_unmap_op(&op, (unsigned long)ring->page[i],
+				    GNTMAP_host_map, places->handle[i]);
+		WARN_ON_ONCE(gnttab_unmap_refs(&op, NULL, &places->page[i], 1));
+	}
+	places->mapped = 0;
+	if (ring->page[0])
+		gnttab_free_pages(ring->pages, places->page);
 	mydevice_set_pages(ring, NULL);
 }
 
+static int mydeviceback_by_address(const void *a, const void *b)
+{
+	const struct page *const *one = a, *const *other = b;
+
+	return page_to_pfn(*one) < page_to_pfn(*other) ? -1 : 1;
+}
+
 /*
- * Maps the ring of this order whose references are given, or nothing of it. One
- * page in a call: of several, Linux forgets those that it mapped after one that could
- * not be (__xenbus_map_ring()), and a guest would choose which that is.
+ * Finds places for a ring's pages: pages of this domain that have no memory. Where
+ * they follow each other a copy does not end with the page, so they are sorted.
+ */
+static int mydeviceback_find_places(struct mydevice_ring *ring,
+				    struct mydeviceback_places *places)
+{
+	unsigned int i;
+	int err;
+
+	err = gnttab_alloc_pages(ring->pages, places->page);
+	if (err)
+		return err;
+	sort(places->page, ring->pages, sizeof(*places->page),
+	     mydeviceback_by_address, NULL);
+	for (i = 0; i < ring->pages; i++)
+		ring->page[i] = page_address(places->page[i]);
+	mydevice_find_runs(ring);
+	return 0;
+}
+
+/* Maps the next page of a ring. Xen's answer is not an errno: see GNTST_bad_gntref. */
+static int mydeviceback_map_page(struct xenbus_device *dev,
+				 struct mydevice_ring *ring,
+				 struct mydeviceback_places *places,
+				 grant_ref_t ref)
+{
+	unsigned int i = places->mapped;
+	struct gnttab_map_grant_ref op;
+	int err;
+
+	gnttab_set_map_op(&op, (unsigned long)ring->page[i], GNTMAP_host_map,
+			  ref, dev->otherend_id);
+	err = gnttab_map_refs(&op, NULL, &places->page[i], 1);
+	if (err || op.status != GNTST_okay) {
+		xenbus_dev_fatal(dev, err ?: op.status,
+				 "mapping a ring's page by grant reference %u", ref);
+		return err ?: -EINVAL;
+	}
+	places->handle[i] = op.handle;
+	places->mapped++;
+	return 0;
+}
+
+/*
+ * Maps the ring of this order whose references are given, or nothing of it: the
+ * guest chose them, any may be bad, and what became of the others must be known.
  */
 static int mydeviceback_map_ring(struct xenbus_device *dev,
 				 struct mydevice_ring *ring,
+				 struct mydeviceback_places *places,
 				 grant_ref_t *refs, unsigned int order)
 {
 	unsigned int i;
 	int err;
 
 	ring->pages = 1u << order;
-	for (i = 0; i < ring->pages; i++) {
-		err = xenbus_map_ring_valloc(dev, &refs[i], 1, &ring->page[i]);
-		if (err) {
-			mydeviceback_unmap_ring(dev, ring);
-			/* it reports a bad grant itself, but no lack of memory */
-			xenbus_dev_fatal(dev, err, "mapping a ring");
-			return err;
-		}
+	err = mydeviceback_find_places(ring, places);
+	if (err) {
+		xenbus_dev_fatal(dev, err, "finding places for a ring's pages");
+		return err;
 	}
-	return 0;
+	for (i = 0; i < ring->pages && !err; i++)
+		err = mydeviceback_map_page(dev, ring, places, refs[i]);
+	if (err)
+		mydeviceback_unmap_ring(ring, places);
+	return err;
 }
 
 /*
@@ -1264,9 +1341,11 @@ static int mydeviceback_map_rings(struct mydeviceback_stream *stream,
 	}
 	for (i = 0; i < nr; i++)
 		refs[i] = READ_ONCE(index->refs[i]);
-	err = mydeviceback_map_ring(info->dev, &stream->rx, refs, out);
+	err = mydeviceback_map_ring(info->dev, &stream->rx, &stream->rx_places,
+				    refs, out);
 	if (!err)
 		err = mydeviceback_map_ring(info->dev, &stream->tx,
+					    &stream->tx_places,
 					    refs + (1u << out), in);
 	kfree(refs);
 	return err;
@@ -1369,8 +1448,8 @@ static void mydeviceback_teardown_stream(struct mydeviceback_info *info)
 		return;
 	mutex_lock(&stream->read_lock);
 	unread = mydeviceback_keep_unread(stream);
-	mydeviceback_unmap_ring(info->dev, &stream->tx);
-	mydeviceback_unmap_ring(info->dev, &stream->rx);
+	mydeviceback_unmap_ring(&stream->tx, &stream->tx_places);
+	mydeviceback_unmap_ring(&stream->rx, &stream->rx_places);
 	mydevice_set_pages(&stream->rx, unread);
 	mutex_unlock(&stream->read_lock);
 	if (stream->index)

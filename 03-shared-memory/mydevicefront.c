@@ -1158,24 +1158,31 @@ static void mydevicefront_unshare_ring(struct mydevicefront_info *info,
 	mydevice_set_pages(ring, NULL);
 }
 
-/* Makes a ring of zeroed pages and grants them to the backend. */
+/*
+ * Makes a ring of zeroed pages and grants them to the backend. XenBus takes them in
+ * pieces that lie together in memory, and has a limit for those.
+ */
 static int mydevicefront_share_ring(struct mydevicefront_info *info,
 				    struct mydevice_ring *ring,
 				    grant_ref_t *refs, unsigned int order)
 {
-	unsigned int i;
+	unsigned int piece = min(1u << order, XENBUS_MAX_RING_GRANTS);
+	unsigned int i, j;
 	int err;
 
 	ring->pages = 1u << order;
-	for (i = 0; i < ring->pages; i++) {
+	for (i = 0; i < ring->pages; i += piece) {
 		err = xenbus_setup_ring(info->dev,
 					GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN,
-					&ring->page[i], 1, &refs[i]);
+					&ring->page[i], piece, &refs[i]);
 		if (err) {
 			mydevicefront_unshare_ring(info, ring, refs);
 			return err;
 		}
+		for (j = 1; j < piece; j++)
+			ring->page[i + j] = ring->page[i] + j * MYDEVICE_PAGE_SIZE;
 	}
+	mydevice_find_runs(ring);
 	return 0;
 }
 

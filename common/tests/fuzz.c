@@ -76,29 +76,43 @@ static struct mydevice_end *mine, *theirs;
 /* The pages of both rings for each order, made once. */
 static void *memory[2][MYDEVICE_MAX_ORDER + 1][MYDEVICE_MAX_PAGES];
 
-/* A page between two that cannot be touched. */
-static void *fenced(void)
+/* Pages between two that cannot be touched. */
+static void *fenced(uint32_t pages)
 {
-	char *fence = mmap(NULL, 3 * MYDEVICE_PAGE_SIZE, PROT_NONE,
+	size_t size = pages * MYDEVICE_PAGE_SIZE;
+	char *fence = mmap(NULL, size + 2 * MYDEVICE_PAGE_SIZE, PROT_NONE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	MUST(fence != MAP_FAILED);
-	MUST(!mprotect(fence + MYDEVICE_PAGE_SIZE, MYDEVICE_PAGE_SIZE, PROT_READ | PROT_WRITE));
+	MUST(!mprotect(fence + MYDEVICE_PAGE_SIZE, size, PROT_READ | PROT_WRITE));
 	return fence + MYDEVICE_PAGE_SIZE;
+}
+
+/* A ring's pages: by themselves, or up to three together. */
+static void make_pages(void **page, uint32_t pages)
+{
+	uint32_t i, together, first;
+
+	for (first = 0; first < pages; first += together) {
+		together = 1 + first % 3;
+		if (together > pages - first)
+			together = pages - first;
+		page[first] = fenced(together);
+		for (i = 1; i < together; i++)
+			page[first + i] = (char *)page[first] + i * MYDEVICE_PAGE_SIZE;
+	}
 }
 
 static void make_memory(void)
 {
-	uint32_t which, order, page;
+	uint32_t which, order;
 
 	if (index_page)
 		return;
-	index_page = fenced();
+	index_page = fenced(1);
 	for (which = 0; which < 2; which++) {
-		for (order = 0; order <= MYDEVICE_MAX_ORDER; order++) {
-			for (page = 0; page < 1u << order; page++)
-				memory[which][order][page] = fenced();
-		}
+		for (order = 0; order <= MYDEVICE_MAX_ORDER; order++)
+			make_pages(memory[which][order], 1u << order);
 	}
 }
 
@@ -549,6 +563,7 @@ static void begin_direction(struct direction *direction, struct mydevice_ring *r
 	memset(ring, 0, sizeof(*ring));
 	memcpy(ring->page, memory[direction == &in][order], sizeof(ring->page));
 	ring->pages = 1u << order;
+	mydevice_find_runs(ring);
 	ring->prod = ring->cons = (uint32_t)direction->prod;
 }
 

@@ -186,7 +186,10 @@ functions_are_the_same() {
 prove() {
 	tree=${2-$work/tree}
 	bound='--unwind 3'
-	case $1 in take | put) bound='--unwind 3 --unwindset end_stream_take.0:1,end_stream_put.0:1 --no-unwinding-assertions' ;; esac
+	case $1 in
+	find_runs) bound='--unwind 9' ;;
+	take | put) bound='--unwind 3 --unwindset end_stream_take.0:1,end_stream_put.0:1 --no-unwinding-assertions' ;;
+	esac
 	cd "$tree" || return 1
 	# One size of a ring is soon done; all sizes take longer.
 	orders='-DFIRST_ORDER=5 -DLAST_ORDER=5'
@@ -243,7 +246,9 @@ spoiled() {
 		's/(prod - ring->prod) > mydevice_free(ring)/(prod - ring->prod) >= mydevice_free(ring)/'
 	refuted accept_cons "a consumer may go backwards" \
 		's/if ((__u32)(cons - ring->cons) > mydevice_used/if ((__s32)(cons - ring->cons) > (__s32)mydevice_used/'
-	refuted at "pages are thought to follow each other" 's/if (\*len > MYDEVICE_PAGE_SIZE - in_page)/if (0)/'
+	refuted at "all pages are thought to follow each other" 's/if (\*len > follow)/if (0)/'
+	refuted at "a run is thought to begin with its first page's first byte" 's/ \* MYDEVICE_PAGE_SIZE - in_page;/ * MYDEVICE_PAGE_SIZE;/'
+	refuted find_runs "a run goes on whatever follows" 's/ring->page\[i + 1\] == (char/ring->page[i + 1] >= (char/'
 	refuted at "an index is not reduced" 's/__u32 at = index & (mydevice_size(ring) - 1);/__u32 at = index;/'
 	refuted passed "an event is missed at the wrap" \
 		's/return (__u32)(after - event) < (__u32)(after - before);/return event > before \&\& event <= after;/'

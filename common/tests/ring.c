@@ -308,22 +308,47 @@ static void place(const struct mydevice_ring *at_ring, const struct place *place
 		at[0] = at[len - 1] = 1;	/* the sanitizer looks on */
 }
 
+/* A ring whose pages lie apart in memory, or up to four together. */
+static struct mydevice_ring scattered(uint32_t pages)
+{
+	struct mydevice_ring ring = { .pages = pages };
+	uint32_t i, together, first;
+
+	for (first = 0; first < pages; first += together) {
+		together = 1 + first % 4;
+		if (together > pages - first)
+			together = pages - first;
+		ring.page[first] = malloc(together * MYDEVICE_PAGE_SIZE);
+		MUST(ring.page[first]);
+		for (i = 1; i < together; i++)
+			ring.page[first + i] = (char *)ring.page[first] + i * MYDEVICE_PAGE_SIZE;
+	}
+	mydevice_find_runs(&ring);
+	return ring;
+}
+
+static void gather(struct mydevice_ring *ring)
+{
+	uint32_t first, run;
+
+	for (first = 0; first < ring->pages; first += run) {
+		run = ring->run[first];
+		free(ring->page[first]);
+	}
+}
+
 /*
- * Pages lie apart in memory, and each is tried at its edges, with lengths that end
- * near the end of a page or of the ring.
+ * Each page is tried at its edges, with lengths that end near the end of a page or of
+ * the ring.
  */
 static void all_places(uint32_t size, uint64_t base)
 {
-	struct mydevice_ring ring = { .pages = size / MYDEVICE_PAGE_SIZE };
+	struct mydevice_ring ring = scattered(size / MYDEVICE_PAGE_SIZE);
 	struct place *places = malloc(size * sizeof(*places));
 	uint64_t edge, index;
-	uint32_t i, want;
+	uint32_t want;
 
 	MUST(places && size);
-	for (i = 0; i < ring.pages; i++) {
-		ring.page[i] = malloc(MYDEVICE_PAGE_SIZE);
-		MUST(ring.page[i]);
-	}
 	make_places(places, &ring);
 	for (edge = base - base % MYDEVICE_PAGE_SIZE; edge <= base + size; edge += MYDEVICE_PAGE_SIZE) {
 		for (index = edge - 2; index <= edge + 2; index++) {
@@ -335,8 +360,7 @@ static void all_places(uint32_t size, uint64_t base)
 			place(&ring, places, index, UINT_MAX);
 		}
 	}
-	for (i = 0; i < ring.pages; i++)
-		free(ring.page[i]);
+	gather(&ring);
 	free(places);
 }
 

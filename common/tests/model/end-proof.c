@@ -148,12 +148,15 @@ static void any_ring(struct mydevice_ring *ring)
 	ASSUME(rules(ring, ring->pages));
 }
 
-/* Of its memory there is the one page that a turn may touch. */
-static void give_page(struct mydevice_ring *ring, u32 index)
+/* Of its memory there are the pages that a turn may touch: those that follow each other. */
+static void give_pages(struct mydevice_ring *ring, u32 index)
 {
-	u32 place = index % (ring->pages * MYDEVICE_PAGE_SIZE);
+	u32 page = index % (ring->pages * MYDEVICE_PAGE_SIZE) / MYDEVICE_PAGE_SIZE;
+	u32 run = nondet_u32();
 
-	ring->page[place / MYDEVICE_PAGE_SIZE] = malloc(MYDEVICE_PAGE_SIZE);
+	ASSUME(run > 0 && run <= ring->pages - page);
+	ring->page[page] = malloc(run * MYDEVICE_PAGE_SIZE);
+	ring->run[page] = run;
 }
 
 static void any_stream(void)
@@ -183,7 +186,7 @@ void prove_take(void)
 
 	any_stream();
 	any_ring(&stream.rx);
-	give_page(&stream.rx, stream.rx.cons);
+	give_pages(&stream.rx, stream.rx.cons);
 	pages = stream.rx.pages;
 	before = stream.rx.cons;
 	broken = stream.broken;
@@ -205,7 +208,7 @@ void prove_put(void)
 
 	any_stream();
 	any_ring(&stream.tx);
-	give_page(&stream.tx, stream.tx.prod);
+	give_pages(&stream.tx, stream.tx.prod);
 	pages = stream.tx.pages;
 	before = stream.tx.prod;
 	idle = stream.broken || stream.closed;

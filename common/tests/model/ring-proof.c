@@ -44,10 +44,15 @@ static struct mydevice_ring any_ring(void)
 	return ring;
 }
 
-/* Of its memory there is the one page that may be touched. */
-static void give_page(struct mydevice_ring *ring, uint32_t page)
+/* Of its memory there are the pages that may be touched: those that follow each other. */
+static uint32_t give_pages(struct mydevice_ring *ring, uint32_t page)
 {
-	ring->page[page] = malloc(MYDEVICE_PAGE_SIZE);
+	uint32_t run = nondet_u32();
+
+	ASSUME(run > 0 && run <= ring->pages - page);
+	ring->page[page] = malloc(run * MYDEVICE_PAGE_SIZE);
+	ring->run[page] = run;
+	return run;
 }
 
 /* The first index from @from on that looks like @low in 32 bits. */
@@ -93,19 +98,39 @@ void prove_accept_cons(void)
 	MUST(mydevice_used(&ring) == prod - (truth ? claimed : cons));
 }
 
+/* Each page's run is as long as it can be, and no longer. For up to 8 pages, laid anyhow. */
+void prove_find_runs(void)
+{
+	static char memory[16 * MYDEVICE_PAGE_SIZE];
+	struct mydevice_ring ring = any_ring();
+	uint32_t i, place[8];
+
+	ASSUME(ring.pages <= 8);
+	for (i = 0; i < ring.pages; i++) {
+		place[i] = nondet_u32();
+		ASSUME(place[i] < 16);
+		ring.page[i] = memory + place[i] * MYDEVICE_PAGE_SIZE;
+	}
+	mydevice_find_runs(&ring);
+	for (i = 0; i < ring.pages; i++) {
+		bool follows = i + 1 < ring.pages && place[i + 1] == place[i] + 1;
+
+		MUST(ring.run[i] == (follows ? ring.run[i + 1] + 1 : 1));
+	}
+}
+
 /*
- * Memory: whatever the index and the length, what is returned lies in one page, and
- * begins where the index says; and it is as long as it can be.
+ * Memory: whatever the index and the length, what is returned lies in pages that follow
+ * each other, and begins where the index says; and it is as long as it can be.
  */
 void prove_at(void)
 {
 	struct mydevice_ring ring = any_ring();
 	uint32_t index = nondet_u32(), want = nondet_u32(), len = want;
 	uint32_t place = index % size, page = place / MYDEVICE_PAGE_SIZE;
-	uint32_t end = (page + 1) * MYDEVICE_PAGE_SIZE;
+	uint32_t end = (page + give_pages(&ring, page)) * MYDEVICE_PAGE_SIZE;
 	char *at;
 
-	give_page(&ring, page);
 	at = mydevice_at(&ring, index, &len);
 	MUST(len == (want < end - place ? want : end - place));
 	MUST(len > 0 || want == 0);
