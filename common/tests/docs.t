@@ -34,6 +34,13 @@ valid_html() {
 			{ echo "$0: $said"; exit 1; }'
 }
 
+# What is included is not worth showing.
+weak_lines_left_out() {
+	sed 's/<[^>]*>//g; s/&lt;/</g; s/&gt;/>/g; s/&quot;/"/g; s/&amp;/\&/g' "$work/site/security.html" >"$work/security"
+	sed -n '/^[-+]#include/d; /^--- /d; /^+++ /d; s/^[-+]//p' common/tests/hostile/weak/*.patch |
+		grep -v '^[[:space:]]*$' | grep -vxFf "$work/security"
+}
+
 # What a reader would find by typing a word into the search field.
 found_by() {
 	profile=$(mktemp -d)
@@ -117,6 +124,7 @@ for stage in 02-event-channels 03-shared-memory; do
 			diff --minimal "$previous/${file#*/}" "$file"
 		done | grep -c '^>')" "$stage: beside the stage before it, with each line that is new"
 done
+is "$(weak_lines_left_out)" "" "each line that a weak variant takes away or adds is shown"
 ok "tidy has nothing to say about any page" says_nothing valid_html "$work/site"
 ok "every link leads somewhere, and nothing is loaded from elsewhere" says_nothing docs/build/links "$work/site"
 is "$(find "$work/site" -name '*.html' -exec grep -L 'CC-BY-4.0.*GPL-2.0' '{}' +)" "" "each page says its licence"
@@ -201,6 +209,15 @@ ok "a link to a page that is not there" changed docs/00-the-ground.md 's/(01-hel
 ok "and the build says so" fails_with "no page is called 99-gone.md"
 breaks "a command that nobody types" "a block that is no transcript: ls" 01-hello-probe.md \
 	docs/01-hello-probe.md 's/^## See it happen/&\n\n    ls/'
+breaks "a weak variant that does not fit any more" "no-producer-check.patch does not fit 03-shared-memory" security.md \
+	03-shared-memory/mydevice.h 's/^\tif ((__u32)(prod - ring->prod) >/\tif (prod - ring->prod >/'
+breaks "one that is beaten by a case that is gone" "there is no case 99-gone" security.md \
+	common/tests/hostile/weak/wide-permissions.patch 's/^#: case [^ ]*/#: case 99-gone/'
+breaks "one that is not shown" "the weak variant stale-data is not shown" security.md \
+	docs/security.md 's/name="stale-data"/name="double-fetch"/'
+fresh_copy
+rm "$copy/common/tests/hostile/weak/stale-data.patch"
+ok "one whose patch is gone: and the build says so" refuses security.md "there is no file common/tests/hostile/weak/stale-data.patch"
 breaks "a page without a title" "does not begin with a title" protocol.md \
 	docs/protocol.md '1d'
 

@@ -11,6 +11,7 @@ package.path = 'docs/build/?.lua;' .. package.path
 local source = require 'source'
 local html = require 'html'
 local trace = require 'trace'
+local weak = require 'weak'
 
 local page
 
@@ -179,6 +180,46 @@ local function diff(block)
 	fail('%s changes nothing in %s of %s', at.stage, at.name, at.file)
 end
 
+-- -- what weak drivers do ------------------------------------------------------
+
+local weak_shown = {}
+
+-- ``` {.weak name="NAME"}: a patch of common/tests/hostile/weak, beside the right code.
+local function weak_variant(block)
+	local name = block.attributes.name or fail('a weak variant without a name')
+	local text, code, beaten = weak.variant(name)
+	if not text then
+		fail('%s', code)
+	end
+	weak_shown[name] = true
+	local out = { pandoc.Para { pandoc.Str(text) } }
+	for _, pair in ipairs(code) do
+		out[#out + 1] = pandoc.RawBlock('html', pair)
+	end
+	local attacks = {}
+	for _, by in ipairs(beaten) do
+		local line = { pandoc.Str 'Beaten by ' }
+		for n, case in ipairs(by[1]) do
+			line[#line + 1] = n > 1 and pandoc.Str ' and ' or nil
+			line[#line + 1] = pandoc.Code(case)
+		end
+		line[#line + 1] = pandoc.Str(': ' .. by[2] .. ' Seen: ')
+		line[#line + 1] = pandoc.Code(by[3])
+		attacks[#attacks + 1] = { pandoc.Plain(line) }
+	end
+	out[#out + 1] = pandoc.BulletList(attacks)
+	return pandoc.Div(out, pandoc.Attr('', { 'weak-variant' }))
+end
+
+-- A page that shows one shows them all.
+local function all_weak_shown()
+	for _, name in ipairs(next(weak_shown) and weak.names() or {}) do
+		if not weak_shown[name] then
+			fail('the weak variant %s is not shown', name)
+		end
+	end
+end
+
 -- The names in a heading, each a piece of code.
 local function names(header)
 	local found = {}
@@ -277,6 +318,8 @@ local function block(element)
 		return traced(element)
 	elseif element.classes:includes('diff') and element.attributes.stage then
 		return diff(element)
+	elseif element.classes:includes('weak') then
+		return weak_variant(element)
 	end
 	for kind in pairs(tools) do
 		if element.classes:includes(kind) then
@@ -316,6 +359,7 @@ function Pandoc(doc)
 		doc.blocks = pandoc.List(with_reasons(doc.blocks, stage))
 	end
 	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { CodeBlock = block, Code = checked_name, Table = unsized })
+	all_weak_shown()
 	doc.blocks = body.content
 	return doc
 end
