@@ -14,6 +14,7 @@ help:
 	@echo 'make check                       run all tests'
 	@echo 'make check-long                  run them with 1000 reconnects, 8 guests of 16'
 	@echo '                                 devices each, and what else takes hours'
+	@echo 'make coverage                    which lines of the modules the tests execute'
 	@echo 'make bench                       measure the device beside other ways between domains'
 	@echo 'make tools                       xbwatch and its like, into .build/tools: to look at'
 	@echo '                                 any device, here or elsewhere'
@@ -44,6 +45,9 @@ check:
 check-long:
 	@CHECK=long common/check
 
+coverage:
+	@common/tests/coverage/coverage
+
 bench:
 	@common/bench/bench
 
@@ -65,7 +69,7 @@ build:
 
 clean:
 	@for stage in $(stages); do $(MAKE) -C $$stage clean || exit; done
-	@rm -rf .build/tests .build/tools .build/docs .build/docs.work
+	@rm -rf .build/tests .build/coverage .build/tools .build/docs .build/docs.work
 
 lab-start lab-reset:
 	@$(lab) $(@:lab-%=%) $(DOMUS)
@@ -86,5 +90,5 @@ lab-shell lab-console:
 try load unload status log watch doctor diff:
 	@echo "which stage? For example: make -C 03-shared-memory $@" >&2; exit 2
 
-.PHONY: help try load unload status log watch doctor diff check check-long bench tools docs docs-transcripts branches build clean \
+.PHONY: help try load unload status log watch doctor diff check check-long coverage bench tools docs docs-transcripts branches build clean \
 	lab-start lab-reset lab-stop lab-status lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console

@@ -342,7 +342,38 @@ old_files() {
 	is "$(io "$peer" open:r read:9)" "read 3 new" "the other end reads what the new one wrote"
 }
 
+# Every attribute is a number, and so are those that one end alone has.
+attributes() {
+	for end in domU dom0; do
+		own=answer
+		[ $end = dom0 ] || own=round_trip_ns
+		is "$("in_$end" "cd /sys/bus/xen*/devices/mydevice-*0 && grep -hE '^[0-9]+\$' version generation reconnects violations \
+			events_sent events_received events_suppressed events_spurious sleeps bytes_sent bytes_received \
+			out_ring_page_order in_ring_page_order $own | wc -l")" 14 "$end: 14 attributes are numbers"
+	done
+}
+
+# notified END COMMAND OTHER-END: an event of one's own making, and who received it.
+notified() {
+	before=$(stat_of "$3" events_received)
+	"in_$1" "cd /sys/bus/xen*/devices/mydevice-*0 && $2 && usleep 300000"
+	is "$(($(stat_of "$3" events_received) - before))" 1 "$1: $2, and the other end received an event"
+}
+
+# No stream moves meanwhile, so there are no events but these.
+events_by_hand() {
+	notified domU 'echo 1 >notify' dom0
+	is "$(stat_of domU round_trip_ns)" 0 "domU: and it was not answered"
+	in_dom0 "echo 1 >/sys/bus/xen-backend/devices/mydevice-$guest-0/answer"
+	notified domU 'echo 1 >notify' dom0
+	has "$(stat_of domU round_trip_ns)" '^[1-9][0-9]+$' "domU: and it was answered"
+	ok "dom0: an answer is yes or no" in_dom0 "! echo maybe >/sys/bus/xen-backend/devices/mydevice-$guest-0/answer"
+	in_dom0 "echo 0 >/sys/bus/xen-backend/devices/mydevice-$guest-0/answer"
+	notified dom0 'echo 1 >notify' domU
+}
+
 statistics() {
+	attributes
 	unbind domU && until_state '6 6' >/dev/null && bind domU >/dev/null
 	is "$(stat_of domU bytes_sent) $(stat_of dom0 bytes_received) $(stat_of dom0 sleeps)" "0 0 0" "a new connection has moved nothing"
 	io domU open:w write:abcdefg >/dev/null
@@ -357,8 +388,10 @@ statistics() {
 	unbind domU && until_state '6 6' >/dev/null
 	is "$(in_dom0 "cat /sys/bus/xen-backend/devices/mydevice-$guest-0/bytes_sent 2>&1")" \
 		"cat: read error: Transport endpoint is not connected" "statistics end with what they describe"
+	ok "nobody can be notified then" in_dom0 "! echo 1 >/sys/bus/xen-backend/devices/mydevice-$guest-0/notify"
 	is "$(stat_of dom0 events_received) $(stat_of dom0 version)" "0 0" "so do the counts of events"
 	bind domU >/dev/null
+	events_by_hand
 }
 
 # -- streams ------------------------------------------------------------------

@@ -5,7 +5,8 @@
 # function, the line's number and text, and the reason, if it has one. Exits with 1 if
 # one has none, or if an entry of the list is of use for nothing.
 #
-# A line's function is the one whose head stands last above it, in the kernel's style.
+# A line's function is the one whose head stands last above it, in the kernel's style; or
+# the macro that makes one, such as MYDEVICEFRONT_COUNT.
 
 function trim(text) {
 	gsub(/[[:space:]]+/, " ", text)
@@ -64,7 +65,7 @@ FNR == 1 {
 	rest = substr($0, index($0, ":") + 1)
 	number = trim(substr(rest, 1, index(rest, ":") - 1))
 	text = substr(rest, index(rest, ":") + 1)
-	if (text ~ /^[a-zA-Z_].*\(/ && text !~ /;$/) {
+	if (text ~ /^[a-z].*\(/ && text !~ /;$|^static DEVICE_ATTR/ || text ~ /^MYDEVICE.*_COUNT\(/) {
 		name = text
 		sub(/\(.*/, "", name)
 		sub(/.*[^a-zA-Z0-9_]/, "", name)
@@ -87,11 +88,13 @@ END {
 		printf "Not executed, for a reason:\n%s\n", named
 	if (unnamed)
 		complain("Not executed, and not in the list:\n" unnamed)
-	for (key in listed)
-		if (!(key in seen) && !varies[key]) {
-			split(key, part, SUBSEP)
-			complain(listed[key] ": in the list, but executed, or not there: " \
-				part[1] " " part[2] ": " part[3])
-		}
+	for (key in listed) {
+		split(key, part, SUBSEP)
+		entry = part[1] " " part[2] ": " part[3]
+		if (reason[key] == "")
+			complain(listed[key] ": no reason: " entry)
+		else if (!(key in seen) && !varies[key])
+			complain(listed[key] ": in the list, but executed, or not there: " entry)
+	}
 	exit wrong
 }
