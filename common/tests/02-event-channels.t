@@ -33,6 +33,8 @@ works() {
 	is "$(counts domU "$front")" "$(($1 + 100)) $(($2 + 100))" "the frontend sent and received 100"
 	is "$(counts dom0 "$back")" "$(($1 + 100)) $(($2 + 100))" "the backend received and sent 100"
 	has "$(in_domU "cat $front/round_trip_ns")" '^[1-9][0-9]{3,9}$' "a round trip takes microseconds to seconds"
+	is "$(in_dom0 "cat $back/answer")" 1 "the backend says that it answers"
+	ok "an answer is yes or no" in_dom0 "! echo maybe >$back/answer"
 	ok "without answers the backend can ring, too" in_dom0 "echo 0 >$back/answer && echo 1 >$back/notify && echo 1 >$back/answer"
 	is "$(counts domU "$front")" "$(($1 + 100)) $(($2 + 101))" "the frontend received it, and sent no answer"
 	ok "the guest's event count is in sync again" in_domU "echo 1 >$front/notify; usleep 200000"

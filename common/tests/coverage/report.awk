@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What the tests do not execute, from the files that gcov wrote (FILE.gcov), compared
-# with the list not-covered, which is read first. Prints a line for each: the stage, the
-# function, the line's number and text, and the reason, if it has one. Exits with 1 if
-# one has none, or if an entry of the list is of use for nothing.
+# with the list not-covered, which is read first. Prints a line for each: where it is, in
+# which function, its text, and the reason, if it has one. Exits with 1 if one has none,
+# or if an entry of the list is of use for nothing.
 #
 # A line's function is the one whose head stands last above it, in the kernel's style; or
 # the macro that makes one, such as MYDEVICEFRONT_COUNT.
@@ -55,6 +55,8 @@ FILENAME ~ /not-covered$/ {
 FNR == 1 {
 	n = split(FILENAME, path, "/")
 	stage = substr(path[n - 1], 1, 2)
+	file = path[n]
+	sub(/\.gcov$/, "", file)
 	name = ""
 }
 
@@ -76,7 +78,7 @@ FNR == 1 {
 
 count == "#####" {
 	seen[key] = 1
-	place = sprintf("%s %s, line %d: %s", path[n - 1], name, number, text)
+	place = sprintf("%s/%s:%d: %s: %s", path[n - 1], file, number, name, text)
 	if (key in listed)
 		named = named place "\n\t" trim(reason[key]) "\n"
 	else
