@@ -19,7 +19,7 @@ make_hostile_kit() {
 	cp -r "$hostile/protocol" "$hostile/cases" "$hostile/judge" "$work/kit/hostile"
 	cp "$work/evil" "$work/kit"
 	printf '%s\n' "$ledger_in_dom0" >"$work/kit/hostile/ledger"
-	echo ring_page_order=2 >"$work/kit/03-shared-memory/small"
+	: >"$work/kit/03-shared-memory/small"
 }
 
 # A shell for the other domain, behind a port that only the lab's domains reach.
@@ -29,7 +29,7 @@ open_shell() { in_domain "$1" 'setsid nc -ll -p 5000 -e sh >/dev/null 2>&1 </dev
 prepare() {
 	devices="0 1" guest=$(domid domU1) backend=0
 	ok "$stage: the backend is loaded" at_back insert || return
-	ok "$stage: the frontend is loaded, with rings of 4 pages" at_front 'insmod $kit/$stage/$module.ko $([ ! -e $kit/$stage/small ] || cat $kit/$stage/small)' || return
+	ok "$stage: the frontend is loaded, with rings of 4 pages" at_front insert || return
 	ok "$stage: two devices, and bytes flow" activated || return
 	open_shell dom0 && open_shell domU1
 }
@@ -43,13 +43,19 @@ begin_attack() {
 	devices="0 1"
 }
 
+end_attack() {
+	ok "$stage: the driver takes the device back" "at_$1" 'devices=0; bind' || return
+	ok "$stage: bytes flow" connected_and_flows || return
+	in_domain "$domain" "echo 1 >/sys/bus/$bus/drivers_autoprobe"
+}
+
 # -- the judgement --------------------------------------------------------------
 
 # judge SIDE CASE...: what the judge says of each case becomes a test.
 judge() {
 	side=$1
 	shift
-	LAB_TIMEOUT=$(long 1800 14400) in_dom0 "ln -sfn $stage /tmp/kit/stage; SCALE=$(long 1 30) sh /tmp/kit/hostile/judge $side $stage $guest $*" >"$work/said" 2>&1 ||
+	LAB_TIMEOUT=$(long 1800 14400) in_dom0 "ln -sfn $stage /tmp/kit/stage; SCALE=$(long 1 30) BUSY=${busy-} sh /tmp/kit/hostile/judge $side $stage $guest $*" >"$work/said" 2>&1 ||
 		echo "wrong: the judge did not come to the end" >>"$work/said"
 	for case; do
 		said=$(sed -n "/^case $case\$/,/^took/p" "$work/said")
@@ -87,9 +93,7 @@ hostile_stage() {
 	# shellcheck disable=SC2046 # one word a case
 	judge "$1" $(cases_of "$1") $(walks_of "$1")
 	ok "$stage: grants and event channels are what they were before the cases" ledger_is_back "$between"
-	ok "$stage: the driver takes the device back" "at_$1" 'devices=0; bind' || return
-	ok "$stage: bytes flow" connected_and_flows || return
-	in_domain "$domain" "echo 1 >/sys/bus/$bus/drivers_autoprobe"
+	end_attack "$1" || return
 	mark_logs "after the cases"	# what they leave in the victim's was judged
 	for end in dom0 domU1; do in_domain $end 'kill $(pidof nc)'; done
 	finish

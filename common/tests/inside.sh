@@ -13,11 +13,18 @@
 
 kit=/tmp/kit
 ring=262144
+parameters=
 
 case $end in
 front) module=mydevicefront bus=/sys/bus/xen ;;
 back) module=mydeviceback bus=/sys/bus/xen-backend ;;
 esac
+
+# A kit may ask for rings of 4 pages.
+if [ -e "$kit/$stage/small" ]; then
+	ring=16384
+	[ "$end" = back ] || parameters=ring_page_order=2
+fi
 
 front_dir() { echo "/local/domain/$guest/device/mydevice/$1"; }
 back_dir() { echo "/local/domain/$backend/backend/mydevice/$guest/$1"; }
@@ -44,7 +51,8 @@ wait_for() {
 
 # -- modules and states ------------------------------------------------------
 
-insert() { insmod "$kit/$stage/$module.ko"; }
+# shellcheck disable=SC2086 # none or one
+insert() { insmod "$kit/$stage/$module.ko" $parameters; }
 
 # While somebody has a device open the module stays.
 is_in_use() {
@@ -98,7 +106,7 @@ are() {
 }
 
 until_all() {
-	wait_for 60 are "$1" || { echo "waited 60 s for '$1', and the states are: $(states)"; return 1; }
+	wait_for "${patience:-60}" are "$1" || { echo "waited ${patience:-60} s for '$1', and the states are: $(states)"; return 1; }
 }
 
 # No device of this guest is left on the bus, and no node in /dev.
@@ -213,14 +221,57 @@ stream() {
 	rm -rf "$streams"
 	mkdir "$streams"
 	for n in $devices; do
-		timeout 200 $kit/io "$(node "$n")" open:r "seed:$(seed "$(other_end)" "$n")" "get:$1" >"$streams/$n.get" &
-		timeout 200 $kit/io "$(node "$n")" open:w "seed:$(seed "$end" "$n")" "put:$1" fsync >"$streams/$n.put" &
+		timeout "${stream_seconds:-200}" $kit/io "$(node "$n")" open:r "seed:$(seed "$(other_end)" "$n")" "get:$1" >"$streams/$n.get" &
+		timeout "${stream_seconds:-200}" $kit/io "$(node "$n")" open:w "seed:$(seed "$end" "$n")" "put:$1" fsync >"$streams/$n.put" &
 	done
 	wait
 	for n in $devices; do
 		[ "$(paste -sd , "$streams/$n.get" "$streams/$n.put")" = "get $1
 put $1,fsync 0" ] || { cd "$streams" && grep -H . "$n".*; return 1; }
 	done
+}
+
+# -- bytes that flow meanwhile -------------------------------------------------
+
+# start_flows [MS]: both ways through every device, until they are told to end or the
+# connection ends; with pauses of so many ms, where others have to get on. The program has
+# another name here: some tests end all that is called io.
+start_flows() {
+	rm -rf /tmp/flows
+	mkdir /tmp/flows
+	for n in $devices; do
+		flow "$n" get open:r "seed:$(seed "$(other_end)" "$n")" say:open get:1000000000000
+		flow "$n" put open:w "seed:$(seed "$end" "$n")" say:open "pace:${1-0}" put:1000000000000 fsync
+	done
+	for flow in /tmp/flows/*.pid; do wait_for 60 grep -qsx open "${flow%.pid}" || { head "${flow%.pid}"; return 1; }; done
+}
+
+flow() {
+	device=$(node "$1") flow=/tmp/flows/$1.$2
+	shift 2
+	setsid $kit/flow "$device" stoppable "$@" >"$flow" 2>&1 </dev/null &
+	echo $! >"$flow.pid"
+}
+
+# end_flows put|get: the writers first, at both ends; then the readers have all.
+end_flows() {
+	for n in $devices; do
+		wait_for 100 no_flow "/tmp/flows/$n.$1" USR1 || { echo "device $n: $1 does not end"; return 1; }
+	done
+}
+
+# After the end of the connection.
+flows_have_ended() {
+	for flow in /tmp/flows/*.pid; do
+		wait_for 60 no_flow "${flow%.pid}" 0 || { echo "$flow: it does not end"; return 1; }
+	done
+}
+
+no_flow() { ! kill -s "$2" "$(cat "$1.pid")" 2>/dev/null; }
+
+# flows_said put|get: a line for each device.
+flows_said() {
+	for n in $devices; do echo "$n $(sed 1d "/tmp/flows/$n.$1" | paste -sd ' ')"; done
 }
 
 # Events, each answered before the next.
@@ -249,6 +300,14 @@ free_kib() {
 	sync
 	echo 3 >/proc/sys/vm/drop_caches
 	awk '/MemFree/ { print $2 }' /proc/meminfo
+}
+
+# What the kernel has for itself, and its slabs that it cannot give back.
+kernel_kib() {
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	awk '{ kib[$1] = $2 }
+		END { print kib["MemTotal:"] - kib["MemFree:"] - kib["Buffers:"] - kib["Cached:"] - kib["AnonPages:"], kib["SUnreclaim:"] }' /proc/meminfo
 }
 
 # reconnect TIMES: the driver of this end is unbound and bound, again and again;

@@ -29,6 +29,8 @@
  *	hup:MS		waits for the end of the connection
  *	edge:MS		waits with epoll, edge-triggered, for input
  *	alarm:MS	a signal, handled, comes later
+ *	pace:MS		put waits so long after each call, for others to have their turn
+ *	stoppable	from now on put and get end at SIGUSR1, too
  *	sleep:MS	waits
  *	say:TEXT	prints the text
  *	mark:FILE	makes the file, so that others know how far this has come
@@ -65,7 +67,8 @@
 
 static const char *device;
 static int fd = -1;
-static uint32_t seed, put_at, got_at;
+static uint32_t seed, put_at, got_at, pace;
+static volatile sig_atomic_t stopped;
 
 static int open_device(const char *mode)
 {
@@ -209,6 +212,20 @@ static long set_alarm(const char *ms)
 	return setitimer(ITIMER_REAL, &timer, NULL);
 }
 
+static void hear_stop(int signal)
+{
+	(void)signal;
+	stopped = 1;
+}
+
+/* Without SA_RESTART, so that what waits returns. */
+static long stoppable(void)
+{
+	struct sigaction action = { .sa_handler = hear_stop };
+
+	return sigaction(SIGUSR1, &action, NULL);
+}
+
 static long mark(const char *file)
 {
 	int marked = open(file, O_CREAT | O_WRONLY, 0600);
@@ -242,15 +259,19 @@ static long put(size_t n)
 	size_t done, i, len;
 	ssize_t ret;
 
-	for (done = 0; done < n; done += ret, put_at += ret) {
+	for (done = 0; done < n && !stopped; done += ret, put_at += ret) {
 		len = n - done < CHUNK ? n - done : CHUNK;
 		for (i = 0; i < len; i++)
 			buf[i] = byte_at(put_at + i);
 		ret = write(fd, buf, len);
+		if (ret < 0 && stopped)
+			break;
 		if (ret < 0) {
 			printf("put %zu %s\n", done, strerrorname_np(errno));
 			return 0;
 		}
+		if (pace)
+			usleep(pace * 1000);
 	}
 	printf("put %zu\n", done);
 	return 0;
@@ -262,8 +283,10 @@ static long get(size_t n)
 	size_t done, i;
 	ssize_t ret;
 
-	for (done = 0; done < n; done += ret) {
+	for (done = 0; done < n && !stopped; done += ret) {
 		ret = read(fd, buf, n - done < CHUNK ? n - done : CHUNK);
+		if (ret < 0 && stopped)
+			break;
 		if (ret <= 0) {
 			printf("get %zu %s\n", done,
 			       ret ? strerrorname_np(errno) : "eof");
@@ -399,6 +422,8 @@ static long one_call(const char *what, const char *arg)
 		return wait_edge(arg);
 	if (!strcmp(what, "alarm"))
 		return set_alarm(arg);
+	if (!strcmp(what, "stoppable"))
+		return stoppable();
 	if (!strcmp(what, "mark"))
 		return mark(arg);
 	if (!strcmp(what, "wait"))
@@ -407,6 +432,8 @@ static long one_call(const char *what, const char *arg)
 		return poll_device(arg, 0);
 	if (!strcmp(what, "seed"))
 		return seed = strtoul(arg, NULL, 10), 0;
+	if (!strcmp(what, "pace"))
+		return pace = strtoul(arg, NULL, 10), 0;
 	if (!strcmp(what, "put"))
 		return put(strtoul(arg, NULL, 10));
 	if (!strcmp(what, "get"))
