@@ -7,7 +7,7 @@ lab := common/lab/lab
 stages := $(sort $(wildcard 0*-*))
 # A command's $ is the shell's in the domain, not make's.
 override CMD := $(value CMD)
-export DOMUS DOMAIN CMD FILE TO CELLS SLICE REPEAT
+export DOMUS DOMAIN CMD FILE TO CELLS SLICE REPEAT HOURS SEED
 
 help:
 	@echo 'make -C 03-shared-memory load    see the driver at work: sets up all that it needs'
@@ -15,6 +15,8 @@ help:
 	@echo 'make check-long                  run them with 1000 reconnects, 8 guests of 16'
 	@echo '                                 devices each, and what else takes hours'
 	@echo 'make coverage                    which lines of the modules the tests execute'
+	@echo 'make soak HOURS=8                streams, endings and attacks mixed, with a ledger each'
+	@echo '                                 minute; ends at the first byte wrong, leak or complaint'
 	@echo 'make bench                       measure the device beside other ways between domains'
 	@echo 'make tools                       xbwatch and its like, into .build/tools: to look at'
 	@echo '                                 any device, here or elsewhere'
@@ -47,6 +49,9 @@ check-long:
 
 coverage:
 	@common/tests/coverage/coverage
+
+soak:
+	@common/tests/soak
 
 bench:
 	@common/bench/bench
@@ -90,5 +95,5 @@ lab-shell lab-console:
 try load unload status log watch doctor diff:
 	@echo "which stage? For example: make -C 03-shared-memory $@" >&2; exit 2
 
-.PHONY: help try load unload status log watch doctor diff check check-long coverage bench tools docs docs-transcripts branches build clean \
+.PHONY: help try load unload status log watch doctor diff check check-long coverage soak bench tools docs docs-transcripts branches build clean \
 	lab-start lab-reset lab-stop lab-status lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console
