@@ -15,15 +15,23 @@ function trim(text) {
 	return text
 }
 
-# An entry's key, for each of its stages.
-function enter(text,	i, n, words) {
-	n = split(entry_stages, words, ",")
-	for (i = 1; i <= n; i++) {
-		key = words[i] SUBSEP entry_function SUBSEP text
-		listed[key] = FILENAME ":" FNR
-		varies[key] = entry_varies
-		keys_of_entry[++nr_keys] = key
-	}
+# An entry's keys: each line of it in each of its stages and functions.
+function enter(text,	i, k, stages, functions) {
+	for (i = split(entry_stages, stages, ","); i > 0; i--)
+		for (k = split(entry_functions, functions, ","); k > 0; k--) {
+			key = stages[i] SUBSEP functions[k] SUBSEP text
+			listed[key] = FILENAME ":" FNR
+			varies[key] = entry_varies
+			keys_of_entry[++nr_keys] = key
+		}
+}
+
+# Those that follow each other and have the same reason are given it together.
+function name_it(place, why) {
+	if (named && why != last_why)
+		named = named "\t" last_why "\n"
+	named = named place "\n"
+	last_why = why
 }
 
 function complain(text) {
@@ -38,7 +46,7 @@ FILENAME ~ /not-covered$/ {
 		next
 	if (/^[^[:space:]]/) {
 		entry_stages = $1
-		entry_function = $2
+		entry_functions = $2
 		entry_varies = $3 == "sometimes"
 		nr_keys = 0
 	} else if (/^\t: /) {
@@ -80,14 +88,14 @@ count == "#####" {
 	seen[key] = 1
 	place = sprintf("%s/%s:%d: %s: %s", path[n - 1], file, number, name, text)
 	if (key in listed)
-		named = named place "\n\t" trim(reason[key]) "\n"
+		name_it(place, trim(reason[key]))
 	else
 		unnamed = unnamed place "\n"
 }
 
 END {
 	if (named)
-		printf "Not executed, for a reason:\n%s\n", named
+		printf "Not executed, for a reason:\n%s\t%s\n\n", named, last_why
 	if (unnamed)
 		complain("Not executed, and not in the list:\n" unnamed)
 	for (key in listed) {
