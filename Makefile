@@ -14,6 +14,8 @@ help:
 	@echo 'make check                       run all tests'
 	@echo 'make check-long                  run them with 1000 reconnects, 8 guests of 16'
 	@echo '                                 devices each, and what else takes hours'
+	@echo 'make check-debug                 run them on debug kernels, made for it from source:'
+	@echo '                                 lockdep, KASAN, kmemleak, failing allocations'
 	@echo 'make coverage                    which lines of the modules the tests execute'
 	@echo 'make soak HOURS=8                streams, endings and attacks mixed, with a ledger each'
 	@echo '                                 minute; ends at the first byte wrong, leak or complaint'
@@ -46,6 +48,9 @@ check:
 
 check-long:
 	@CHECK=long common/check
+
+check-debug:
+	@common/check debug
 
 coverage:
 	@common/tests/coverage/coverage
@@ -95,5 +100,5 @@ lab-shell lab-console:
 try load unload status log watch doctor diff:
 	@echo "which stage? For example: make -C 03-shared-memory $@" >&2; exit 2
 
-.PHONY: help try load unload status log watch doctor diff check check-long coverage soak bench tools docs docs-transcripts branches build clean \
+.PHONY: help try load unload status log watch doctor diff check check-long check-debug coverage soak bench tools docs docs-transcripts branches build clean \
 	lab-start lab-reset lab-stop lab-status lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console

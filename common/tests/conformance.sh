@@ -14,7 +14,7 @@ export FRONT BACK
 
 # -- the two ends -------------------------------------------------------------
 
-other() { if [ "$1" = dom0 ]; then echo domU; else echo dom0; fi; }
+other() { if [ "$1" = back ]; then echo front; else echo back; fi; }
 stat_of() { "in_$1" "cat /sys/bus/xen*/devices/mydevice-*0/$2"; }
 
 # io END CALL...: the calls' results on one line.
@@ -86,14 +86,14 @@ blocked() {
 
 unbind() {
 	if process "$1"; then stop_process "$1"
-	elif [ "$1" = dom0 ]; then rebind dom0 xen-backend "mydevice-$guest-0" drivers/mydeviceback/unbind
-	else rebind domU xen mydevice-0 drivers/mydevicefront/unbind; fi
+	elif [ "$1" = back ]; then rebind back xen-backend "mydevice-$guest-0" drivers/mydeviceback/unbind
+	else rebind front xen mydevice-0 drivers/mydevicefront/unbind; fi
 }
 
 bind_alone() {
 	if process "$1"; then start_process "$1"
-	elif [ "$1" = dom0 ]; then rebind dom0 xen-backend "mydevice-$guest-0" drivers/mydeviceback/bind
-	else rebind domU xen mydevice-0 drivers/mydevicefront/bind; fi
+	elif [ "$1" = back ]; then rebind back xen-backend "mydevice-$guest-0" drivers/mydeviceback/bind
+	else rebind front xen mydevice-0 drivers/mydevicefront/bind; fi
 }
 
 bind() { bind_alone "$1" && until_state '4 4' && forget "$(other "$1")"; }
@@ -108,8 +108,8 @@ front_options=''
 
 # lie_to END INDEX DISTANCE: what its peer says of itself becomes impossible.
 lie_to() {
-	[ "$1" = dom0 ] && liar=frontend || liar=backend
-	in_dom0 "/tmp/lie $guest \$(xenstore-read /local/domain/$guest/device/mydevice/0/ring-ref) $liar $2 $3"
+	[ "$1" = back ] && liar=frontend || liar=backend
+	in_back "/tmp/lie $guest \$(xenstore-read /local/domain/$guest/device/mydevice/0/ring-ref) $liar $2 $3"
 }
 
 # -- the table ----------------------------------------------------------------
@@ -275,34 +275,34 @@ saved() {
 }
 
 frozen() {
-	saved domU open:w write:abc mark:/tmp/begun fsync
-	is "$(io dom0 open:r read:9)" "read 3 abc" "dom0 reads"
-	finish domU
+	saved front open:w write:abc mark:/tmp/begun fsync
+	is "$(io back open:r read:9)" "read 3 abc" "the backend's end reads"
+	finish front
 	is "$result" "write 3,fsync 0" "and then fsync returns"
-	saved domU open:w mark:/tmp/begun fill:1000000
-	is "$(swallow dom0 1000000)" 1000000 "dom0 reads"
-	finish domU
+	saved front open:w mark:/tmp/begun fill:1000000
+	is "$(swallow back 1000000)" 1000000 "the backend's end reads"
+	finish front
 	is "$result" "write 1000000" "and the write was not cut short"
-	saved domU open:r mark:/tmp/begun read:5
-	io dom0 open:w write:later >/dev/null
-	finish domU
+	saved front open:r mark:/tmp/begun read:5
+	io back open:w write:later >/dev/null
+	finish front
 	is "$result" "read 5 later" "nor was a read interrupted"
 }
 
 # A backend that comes back with the old pages mapped could take page after page.
 keeps_mapped() {
 	mark_logs mapped
-	in_dom0 "(/tmp/lie $guest \$(xenstore-read /local/domain/$guest/device/mydevice/0/ring-ref) frontend prod 0 300 &) >/dev/null 2>&1
+	in_back "(/tmp/lie $guest \$(xenstore-read /local/domain/$guest/device/mydevice/0/ring-ref) frontend prod 0 300 &) >/dev/null 2>&1
 		sleep 1; pidof lie >/dev/null" || fail "holding the index page"
-	unbind dom0
+	unbind back
 	until_state '6 6' >/dev/null
-	bind_alone dom0
+	bind_alone back
 	sleep 1
 	is "$(state_of)" "6 2" "a backend that keeps pages mapped is not followed"
-	is "$(stat_of domU violations)" 1 "it is counted"
-	in_dom0 'killall lie'
-	unbind domU
-	ok "bound anew, both ends are Connected" bind domU
+	is "$(stat_of front violations)" 1 "it is counted"
+	in_back 'killall lie'
+	unbind front
+	ok "bound anew, both ends are Connected" bind front
 }
 
 # Whatever sleeps when the connection ends is woken.
@@ -344,9 +344,9 @@ old_files() {
 
 # Every attribute is a number, and so are those that one end alone has.
 attributes() {
-	for end in domU dom0; do
+	for end in front back; do
 		own=answer
-		[ $end = dom0 ] || own=round_trip_ns
+		[ $end = back ] || own=round_trip_ns
 		is "$("in_$end" "cd /sys/bus/xen*/devices/mydevice-*0 && grep -hE '^[0-9]+\$' version generation reconnects violations \
 			events_sent events_received events_suppressed events_spurious sleeps bytes_sent bytes_received \
 			out_ring_page_order in_ring_page_order $own | wc -l")" 14 "$end: 14 attributes are numbers"
@@ -362,35 +362,36 @@ notified() {
 
 # No stream moves meanwhile, so there are no events but these.
 events_by_hand() {
-	notified domU 'echo 1 >notify' dom0
-	is "$(stat_of domU round_trip_ns)" 0 "domU: and it was not answered"
-	in_dom0 "echo 1 >/sys/bus/xen-backend/devices/mydevice-$guest-0/answer"
-	notified domU 'echo 1 >notify' dom0
-	has "$(stat_of domU round_trip_ns)" '^[1-9][0-9]+$' "domU: and it was answered"
-	ok "dom0: an answer is yes or no" in_dom0 "! echo maybe >/sys/bus/xen-backend/devices/mydevice-$guest-0/answer"
-	in_dom0 "echo 0 >/sys/bus/xen-backend/devices/mydevice-$guest-0/answer"
-	notified dom0 'echo 1 >notify' domU
+	answer=/sys/bus/xen-backend/devices/mydevice-$guest-0/answer
+	notified front 'echo 1 >notify' back
+	is "$(stat_of front round_trip_ns)" 0 "front: and it was not answered"
+	in_back "echo 1 >$answer"
+	notified front 'echo 1 >notify' back
+	has "$(stat_of front round_trip_ns)" '^[1-9][0-9]+$' "front: and it was answered"
+	ok "back: an answer is yes or no" in_back "! echo maybe >$answer"
+	in_back "echo 0 >$answer"
+	notified back 'echo 1 >notify' front
 }
 
 statistics() {
 	attributes
-	unbind domU && until_state '6 6' >/dev/null && bind domU >/dev/null
-	is "$(stat_of domU bytes_sent) $(stat_of dom0 bytes_received) $(stat_of dom0 sleeps)" "0 0 0" "a new connection has moved nothing"
-	io domU open:w write:abcdefg >/dev/null
-	io dom0 open:rwn read:9 write:xyz read:9 >/dev/null
-	is "$(stat_of domU bytes_sent) $(stat_of dom0 bytes_received)" "7 7" "seven bytes went from the domU to dom0"
-	is "$(stat_of dom0 bytes_sent) $(stat_of domU bytes_received)" "3 0" "three to the domU, and wait there"
-	has "$(in_domU 'cat /sys/kernel/debug/mydevicefront/mydevice-0')" '^received +262144 +3 +0 ' "debugfs shows them"
-	has "$(in_dom0 "cat /sys/kernel/debug/mydeviceback/mydevice-$guest-0")" '^sent +262144 +3 +0 ' "at both ends"
-	is "$(stat_of domU generation) $(stat_of domU reconnects)" "1 0" "a device that is bound anew begins at its first connection"
-	has "$(stat_of dom0 generation)" '^[1-9][0-9]*$' "the other end counts on"
-	is "$(stat_of domU version) $(stat_of dom0 out_ring_page_order) $(stat_of dom0 in_ring_page_order)" "1 6 6" "version and orders"
-	unbind domU && until_state '6 6' >/dev/null
-	is "$(in_dom0 "cat /sys/bus/xen-backend/devices/mydevice-$guest-0/bytes_sent 2>&1")" \
+	unbind front && until_state '6 6' >/dev/null && bind front >/dev/null
+	is "$(stat_of front bytes_sent) $(stat_of back bytes_received) $(stat_of back sleeps)" "0 0 0" "a new connection has moved nothing"
+	io front open:w write:abcdefg >/dev/null
+	io back open:rwn read:9 write:xyz read:9 >/dev/null
+	is "$(stat_of front bytes_sent) $(stat_of back bytes_received)" "7 7" "seven bytes went from the frontend to the backend"
+	is "$(stat_of back bytes_sent) $(stat_of front bytes_received)" "3 0" "three to the frontend, and wait there"
+	has "$(in_front 'cat /sys/kernel/debug/mydevicefront/mydevice-0')" '^received +262144 +3 +0 ' "debugfs shows them"
+	has "$(in_back "cat /sys/kernel/debug/mydeviceback/mydevice-$guest-0")" '^sent +262144 +3 +0 ' "at both ends"
+	is "$(stat_of front generation) $(stat_of front reconnects)" "1 0" "a device that is bound anew begins at its first connection"
+	has "$(stat_of back generation)" '^[1-9][0-9]*$' "the other end counts on"
+	is "$(stat_of front version) $(stat_of back out_ring_page_order) $(stat_of back in_ring_page_order)" "1 6 6" "version and orders"
+	unbind front && until_state '6 6' >/dev/null
+	is "$(in_back "cat /sys/bus/xen-backend/devices/mydevice-$guest-0/bytes_sent 2>&1")" \
 		"cat: read error: Transport endpoint is not connected" "statistics end with what they describe"
-	ok "nobody can be notified then" in_dom0 "! echo 1 >/sys/bus/xen-backend/devices/mydevice-$guest-0/notify"
-	is "$(stat_of dom0 events_received) $(stat_of dom0 version)" "0 0" "so do the counts of events"
-	bind domU >/dev/null
+	ok "nobody can be notified then" in_back "! echo 1 >/sys/bus/xen-backend/devices/mydevice-$guest-0/notify"
+	is "$(stat_of back events_received) $(stat_of back version)" "0 0" "so do the counts of events"
+	bind front >/dev/null
 	events_by_hand
 }
 
@@ -399,8 +400,8 @@ statistics() {
 # stream BYTES SEED: both ways at once.
 stream() {
 	jobs=
-	for end in dom0 domU; do
-		[ $end = dom0 ] && out=1 in=2 || out=2 in=1
+	for end in back front; do
+		[ $end = back ] && out=1 in=2 || out=2 in=1
 		source=/dev/$(name $end) sink=/dev/$(name $end)
 		! process $end || source=/run/$(name $end)/out sink=/run/$(name $end)/in
 		! process $end || "in_$end" "/tmp/io $source open:rw unplug"
@@ -408,19 +409,19 @@ stream() {
 		"in_$end" "/tmp/bytes $sink send $1 $2$out" & jobs="$jobs $!"
 	done
 	for job in $jobs; do wait "$job" || status=1; done
-	plug dom0
-	plug domU
+	plug back
+	plug front
 	return "${status-0}"
 }
 
 # parameters ORDER FIRST-INDEX POLL: of a new connection.
 parameters() {
 	front_options="--ring-page-order $1 --first-index $2"
-	process domU || in_domU "echo $1 >/sys/module/mydevicefront/parameters/ring_page_order
+	process front || in_front "echo $1 >/sys/module/mydevicefront/parameters/ring_page_order
 		echo $2 >/sys/module/mydevicefront/parameters/first_index
 		echo $3 >/sys/module/mydevicefront/parameters/poll_us"
-	process dom0 || in_dom0 "echo $3 >/sys/module/mydeviceback/parameters/poll_us"
-	unbind domU && until_state '6 6' >/dev/null && bind domU >/dev/null
+	process back || in_back "echo $3 >/sys/module/mydeviceback/parameters/poll_us"
+	unbind front && until_state '6 6' >/dev/null && bind front >/dev/null
 }
 
 streams() {
@@ -479,8 +480,8 @@ read 0" "$1: with all that the other end wrote"
 
 nodes_of() {
 	case $1 in
-	dom0) in_dom0 "xenstore-list /local/domain/0/backend/mydevice/$guest/0" ;;
-	domU) in_dom0 "xenstore-list /local/domain/$guest/device/mydevice/0" ;;
+	back) in_dom0 "xenstore-list /local/domain/$backend/backend/mydevice/$guest/0" ;;
+	front) in_dom0 "xenstore-list /local/domain/$guest/device/mydevice/0" ;;
 	esac
 }
 
@@ -508,7 +509,7 @@ unread_is_an_error() {
 # The other end is told by the kernel of the one that died.
 dies() {
 	peer=$(other "$1")
-	[ "$1" = dom0 ] && states='6 4' || states='4 6'
+	[ "$1" = back ] && states='6 4' || states='4 6'
 	once "$1" "</dev/null 2>/tmp/said"
 	! process "$peer" || "in_$peer" ": >/run/$(name "$peer")/log"
 	process "$peer" || begin "$peer" open:rw mark:/tmp/begun read:5 write:x
@@ -525,7 +526,7 @@ dies() {
 
 # An impossible index: the process gives up, and says why in XenStore, too.
 is_lied_to() {
-	[ "$1" = dom0 ] && home=0 || home=$guest
+	[ "$1" = back ] && home=$backend || home=$guest
 	once "$1" "$3 2>/tmp/said"
 	lie_to "$1" "$2" 262145
 	signal "$1" USR2
@@ -554,7 +555,7 @@ process_end() {
 	is "$(in_dom0 'xenstore-ls -f | grep error/.*/error')" "" "$1: the error is taken back by the next one"
 }
 
-dir_of() { if [ "$1" = dom0 ]; then echo "backend/mydevice/$guest/0"; else echo device/mydevice/0; fi; }
+dir_of() { if [ "$1" = back ]; then echo "backend/mydevice/$guest/0"; else echo device/mydevice/0; fi; }
 
 # -----------------------------------------------------------------------------
 
@@ -572,40 +573,47 @@ kernel_end() {
 }
 
 everything() {
-	for end in domU dom0; do
+	for end in front back; do
 		if process $end; then process_end $end; else kernel_end $end; fi
 		[ "$tests_failed" -eq 0 ] || return 1
 	done
-	process domU || process dom0 || { keeps_mapped; statistics; frozen; }
+	process front || process back || { keeps_mapped; statistics; frozen; }
 	streams
+}
+
+# The domain of the backend is dom0, or what the test says of back_domain.
+start_domains() {
+	if [ "$back_domain" = dom0 ]; then "$lab" start; else "$lab" start 2; fi || bail_out "the lab does not start"
+	guest=$(in_dom0 'xl domid domU1') || bail_out "dom0 does not answer"
+	[ "$back_domain" = dom0 ] || backend=$(in_dom0 "xl domid $back_domain")
+	unload >/dev/null 2>&1
+	! debugging || for domain in "$back_domain" "$front_domain"; do forget_leaks "$domain"; done
 }
 
 test_conformance() {
 	"$top/common/tests/build" io bytes lie || bail_out "the test programs cannot be compiled"
-	"$lab" start || bail_out "the lab does not start"
-	guest=$(in_dom0 'xl domid domU1') || bail_out "dom0 does not answer"
-	target unload >/dev/null 2>&1
+	start_domains
 	sanitized_peer $stage || bail_out "mydevicepeer cannot be compiled"
 	mark_logs 1
 	start=$(ledger)
-	ok "make load FRONT=$FRONT BACK=$BACK" target load
+	ok "make load FRONT=$FRONT BACK=$BACK" load
 	unhurt
-	for end in dom0 domU; do "$lab" put $end "$work/io" "$work/bytes" /tmp; done
-	"$lab" put dom0 "$work/lie" /tmp
-	plug dom0
-	plug domU
+	for domain in "$back_domain" "$front_domain"; do "$lab" put "$domain" "$work/io" "$work/bytes" "$work/lie" /tmp; done
+	plug back
+	plug front
 	everything
 	unhurt
-	for end in dom0 domU; do
+	for end in back front; do
 		is "$("in_$end" "dmesg | grep -E 'BUG|WARN|Oops|Call Trace|rcu.*stall|blocked for more|general protection'")" "" \
 			"no warning in the log of $end"
 		is "$("in_$end" "dmesg | grep segfault; pidof mydevicepeer" | wc -w)" "$(process $end && echo 1 || echo 0)" "$end: as many processes as there should be"
 	done
-	for end in dom0 domU; do
+	for end in back front; do
 		is "$("in_$end" "cat /run/mydevice*/log /tmp/said 2>/dev/null | grep -E 'Sanitizer|runtime error'")" "" "$end: no sanitizer has a complaint"
 	done
 	ok "make unload, nothing by force" unloads_without_force
 	nothing_left
 	ok "grants and event channels are back where they began" ledger_is_back "$start"
+	! debugging || ok "the kernels' checkers have nothing to say" checkers_are_silent "$front_domain" "$back_domain"
 	done_testing
 }

@@ -3,8 +3,9 @@
 #
 # The backend in a guest of its own, a driver domain, rather than in dom0.
 
-domus=3
+domus=${domus:-3}
 . "$(dirname "$0")/endings.sh"
+back_domain=domU2
 
 # To the earlier stages it is the same, with less that could go wrong.
 stages=$(long 03-shared-memory "$stages")
@@ -75,13 +76,7 @@ between() {
 	done
 }
 
-domid_of() { if [ "$1" = dom0 ]; then echo 0; else domid "$1"; fi; }
 speak() { in_domain "$1" "echo from $1 >/tmp/word; setsid /tmp/mydevicepeer $2 </tmp/word >/tmp/heard 2>/tmp/said &"; }
 heard() { in_domain "$1" 'for try in $(seq 600); do [ ! -s /tmp/heard ] || break; usleep 100000; done; cat /tmp/heard'; }
-
-where_backends_are() {
-	back_domain=domU2
-	backend=$(domid domU2)
-}
 
 test_endings connection processes destroyed

@@ -35,12 +35,13 @@ domid() { in_dom0 "xl domid $1"; }
 
 # All modules and programs that a test needs, in one directory for each domain.
 make_kit() {
-	make -s -C "$top" build >/dev/null 2>&1 || bail_out "the modules do not build"
+	# shellcheck disable=SC2086 # one word a stage
+	build_modules $stages || bail_out "the modules do not build"
 	"$top/common/tests/build" io || bail_out "the test program cannot be compiled"
 	rm -rf "$work/kit"
 	for stage in $stages; do
 		mkdir -p "$work/kit/$stage"
-		cp "$top/$stage"/*.ko "$top/$stage"/*activate.sh "$work/kit/$stage" || bail_out "$stage is not complete"
+		cp "$(modules_of "$stage")"/*.ko "$top/$stage"/*activate.sh "$work/kit/$stage" || bail_out "$stage is not complete"
 	done
 	strip --strip-debug "$work"/kit/*/*.ko
 	cp "$work/io" "$top/common/tests/inside.sh" "$work/kit"
@@ -214,7 +215,8 @@ finish() {
 	ok "no device is left at the backend" at_back "until_no_device && rmmod \$module" || return
 	is "$(in_dom0 'xenstore-ls -f | grep mydevice')" "" "no node is left in XenStore" || return
 	ok "grants and event channels are back where they began" ledger_is_back "$start" || return
-	ok "the kernels' logs are clean" logs_are_clean "$front_domain" "$back_domain"
+	ok "the kernels' logs are clean" logs_are_clean "$front_domain" "$back_domain" || return
+	! debugging || ok "the kernels' checkers have nothing to say" checkers_are_silent "$front_domain" "$back_domain"
 }
 
 # Every test begins with domains that nobody has used.
@@ -222,10 +224,10 @@ fresh_lab() {
 	"$lab" reset "$domus" || bail_out "the lab does not start"
 	for n in $(seq "$domus"); do equip "domU$n" || bail_out "nothing can be copied to domU$n"; done
 	equip dom0 || bail_out "nothing can be copied to dom0"
+	! debugging || for n in $(seq "$domus"); do forget_leaks "domU$n"; done
 }
 
-# A test may say otherwise.
-where_backends_are() { backend=0; }
+domid_of() { if [ "$1" = dom0 ]; then echo 0; else domid "$1"; fi; }
 
 # What went wrong in one place would go wrong in many: the rest of that ending
 # is left out, and the next one has a lab that is not hurt.
@@ -236,7 +238,7 @@ test_endings() {
 		for ending; do
 			[ -z "$hurt" ] || fresh_lab
 			hurt='' devices=$(devices_of_stage) guest=$(domid domU1)
-			where_backends_are
+			backend=$(domid_of "$back_domain")
 			begin "$ending" && "$ending" && finish || { hurt=y; echo "# the rest of '$ending' is left out"; }
 		done
 	done

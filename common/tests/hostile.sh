@@ -27,11 +27,12 @@ open_shell() { in_domain "$1" 'setsid nc -ll -p 5000 -e sh >/dev/null 2>&1 </dev
 
 # Two devices that bytes flow through; then the evil end's driver leaves the first.
 prepare() {
-	devices="0 1" guest=$(domid domU1) backend=0
+	devices="0 1" guest=$(domid domU1)
+	backend=$(domid_of "$back_domain")
 	ok "$stage: the backend is loaded" at_back insert || return
 	ok "$stage: the frontend is loaded, with rings of 4 pages" at_front insert || return
 	ok "$stage: two devices, and bytes flow" activated || return
-	open_shell dom0 && open_shell domU1
+	open_shell "$back_domain" && open_shell domU1
 }
 
 begin_attack() {
@@ -55,7 +56,7 @@ end_attack() {
 judge() {
 	side=$1
 	shift
-	LAB_TIMEOUT=$(long 1800 14400) in_dom0 "ln -sfn $stage /tmp/kit/stage; SCALE=$(long 1 30) BUSY=${busy-} sh /tmp/kit/hostile/judge $side $stage $guest $*" >"$work/said" 2>&1 ||
+	LAB_TIMEOUT=$(long 1800 14400) in_dom0 "ln -sfn $stage /tmp/kit/stage; SCALE=$(long 1 30) BUSY=${busy-} BACKEND=$backend BACK_ADDRESS=$(address_of "$back_domain") sh /tmp/kit/hostile/judge $side $stage $guest $*" >"$work/said" 2>&1 ||
 		echo "wrong: the judge did not come to the end" >>"$work/said"
 	for case; do
 		said=$(sed -n "/^case $case\$/,/^took/p" "$work/said")
@@ -68,6 +69,8 @@ judge() {
 	done
 	! grep -q '^wrong: the judge' "$work/said" || fail "$stage: the judge comes to the end" "$(tail -n 20 "$work/said")"
 }
+
+address_of() { case $1 in dom0) echo 10.0.2.15 ;; *) echo "10.0.2.10${1#domU}" ;; esac; }
 
 # The cases of a side that the stage has something for.
 cases_of() {
@@ -95,7 +98,7 @@ hostile_stage() {
 	ok "$stage: grants and event channels are what they were before the cases" ledger_is_back "$between"
 	end_attack "$1" || return
 	mark_logs "after the cases"	# what they leave in the victim's was judged
-	for end in dom0 domU1; do in_domain $end 'kill $(pidof nc)'; done
+	for end in "$back_domain" domU1; do in_domain "$end" 'kill $(pidof nc)'; done
 	finish
 }
 

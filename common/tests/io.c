@@ -36,6 +36,9 @@
  *	mark:FILE	makes the file, so that others know how far this has come
  *	wait:FILE	waits until the file is there
  *	close		closes
+ *	failing:N	in the call after this one the kernel's Nth chance to fail is taken: an
+ *			allocation, a copy. Prints "left" if there were fewer. For a
+ *			debug kernel, and only with calls that the kernel returns from
  *
  * A process at an end has named pipes instead of a device node. One that is full
  * is an end that nobody reads:
@@ -386,6 +389,31 @@ static long say(const char *text)
 	return 0;
 }
 
+static int fail_fd = -1;
+
+/* The next system call counts already, so nothing is printed until all is over. */
+static long arm(const char *nth)
+{
+	fail_fd = open("/proc/self/fail-nth", O_RDWR);
+	return fail_fd < 0 ? -1 : write(fail_fd, nth, strlen(nth));
+}
+
+/*
+ * What is left is seen before it is copied here. If that copy is what fails, one was
+ * left, and if nothing is left, then neither will the write be made to fail.
+ */
+static void disarm(void)
+{
+	char left[16] = "";
+
+	if (pread(fail_fd, left, sizeof(left) - 1, 0) < 0 || atoi(left))
+		printf("left\n");
+	if (write(fail_fd, "0", 1) < 0)
+		write(fail_fd, "0", 1);
+	close(fail_fd);
+	fail_fd = -1;
+}
+
 static long one_call(const char *what, const char *arg)
 {
 	if (!strcmp(what, "open"))
@@ -452,6 +480,8 @@ static long one_call(const char *what, const char *arg)
 		return moved();
 	if (!strcmp(what, "say"))
 		return say(arg);
+	if (!strcmp(what, "failing"))
+		return arm(arg);
 	if (!strcmp(what, "sleep"))
 		return usleep(strtoul(arg, NULL, 10) * 1000);
 	fprintf(stderr, "io: there is no call '%s'\n", what);
@@ -460,21 +490,27 @@ static long one_call(const char *what, const char *arg)
 
 int main(int argc, char **argv)
 {
-	int i;
+	int i, buffered = _IOLBF;
 
 	if (argc < 3) {
 		fprintf(stderr, "usage: io DEVICE CALL[:ARGUMENT]...\n");
 		return 64;
 	}
-	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (i = 2; i < argc; i++)
+		if (!strncmp(argv[i], "failing", 7))
+			buffered = _IOFBF;
+	setvbuf(stdout, NULL, buffered, 4096);
 	device = argv[1];
 	for (i = 2; i < argc; i++) {
 		char *arg = strchr(argv[i], ':');
+		int armed = fail_fd >= 0;
 
 		if (arg)
 			*arg++ = '\0';
 		if (one_call(argv[i], arg ? arg : "") < 0)
 			printf("%s %s\n", argv[i], strerrorname_np(errno));
+		if (armed)
+			disarm();
 	}
 	return 0;
 }

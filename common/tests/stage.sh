@@ -11,11 +11,17 @@ mkdir -p "$work" || exit
 export work LAB_TIMEOUT="${LAB_TIMEOUT:-300}"
 
 . "$top/common/tests/tap.sh"
+. "$top/common/tests/debug.sh"
 
 front=/sys/bus/xen/devices/mydevice-0
 
 in_dom0() { "$lab" run dom0 "$1" </dev/null; }
 in_domU() { "$lab" run domU "$1" </dev/null; }
+
+# The two ends, wherever they are: a test may have its backend in a driver domain.
+front_domain=domU1 back_domain=dom0 backend=0
+in_front() { "$lab" run "$front_domain" "$1" </dev/null; }
+in_back() { "$lab" run "$back_domain" "$1" </dev/null; }
 
 # sanitized_peer STAGE: its mydevicepeer, under the sanitizers, for make load.
 sanitized_peer() {
@@ -25,19 +31,40 @@ sanitized_peer() {
 
 target() { make --no-print-directory -C "$top/$stage" "$1"; }
 
+# "make load" puts the backend into dom0; into a driver domain it goes by hand.
+load() {
+	[ "$back_domain" != dom0 ] || { target load; return; }
+	build_modules "$stage" && insert "$back_domain" mydeviceback && insert "$front_domain" mydevicefront &&
+		script activate.sh && until_state '4 4'
+}
+
+unload() {
+	[ "$back_domain" != dom0 ] || { target unload; return; }
+	script deactivate.sh && in_front 'rmmod mydevicefront' && in_back 'rmmod mydeviceback'
+}
+
+insert() {
+	"$lab" put "$1" "$(modules_of "$stage")/$2.ko" /tmp && "$lab" run "$1" "insmod /tmp/$2.ko && rm /tmp/$2.ko" </dev/null
+}
+
+script() { "$lab" run dom0 sh -s -- --backend "$backend" "$guest" <"$top/$stage/$1"; }
+
 # -- an end that may be a process --------------------------------------------
 
 # As for make load.
 FRONT=${FRONT-kernel} BACK=${BACK-kernel}
 
-# process END: is it one? END is the domain that it is in, dom0 or domU.
-process() { [ "$(if [ "$1" = dom0 ]; then echo "$BACK"; else echo "$FRONT"; fi)" = user ]; }
+# An END is front or back, or the domain that it is in, dom0 or domU.
+is_back() { case $1 in back | dom0) ;; *) return 1 ;; esac; }
+
+# process END: is it one?
+process() { [ "$(if is_back "$1"; then echo "$BACK"; else echo "$FRONT"; fi)" = user ]; }
 
 # What its node in /dev is called, or its directory in /run.
-name() { if [ "$1" = dom0 ]; then echo "mydevice$guest.0"; else echo mydevice0; fi; }
+name() { if is_back "$1"; then echo "mydevice$guest.0"; else echo mydevice0; fi; }
 
 command_of() {
-	if [ "$1" = dom0 ]; then echo "/tmp/mydevicepeer --backend $guest"
+	if is_back "$1"; then echo "/tmp/mydevicepeer --backend $guest"
 	else echo "/tmp/mydevicepeer --frontend ${front_options-}"; fi
 }
 
@@ -68,8 +95,8 @@ ledger_is_back() {
 
 mark_logs() {
 	mark="tests: $stage round $1 $$"
-	in_dom0 "echo '$mark' >/dev/kmsg"
-	in_domU "echo '$mark' >/dev/kmsg"
+	in_front "echo '$mark' >/dev/kmsg"
+	in_back "echo '$mark' >/dev/kmsg"
 }
 
 log_since() { "in_$1" "dmesg | sed '1,/$mark/d'"; }
@@ -84,13 +111,13 @@ no_complaint() {
 # -- the steps ---------------------------------------------------------------
 
 state_of() {
-	in_dom0 "xenstore-read /local/domain/$guest/device/mydevice/0/state /local/domain/0/backend/mydevice/$guest/0/state 2>&1 | paste -sd ' '"
+	in_dom0 "xenstore-read /local/domain/$guest/device/mydevice/0/state /local/domain/$backend/backend/mydevice/$guest/0/state 2>&1 | paste -sd ' '"
 }
 
 # until_state WANTED: frontend's and backend's state by number, within 60 s.
 until_state() {
 	in_dom0 "for try in \$(seq 300); do
-			states=\$(xenstore-read /local/domain/$guest/device/mydevice/0/state /local/domain/0/backend/mydevice/$guest/0/state 2>&1 | paste -sd ' ')
+			states=\$(xenstore-read /local/domain/$guest/device/mydevice/0/state /local/domain/$backend/backend/mydevice/$guest/0/state 2>&1 | paste -sd ' ')
 			[ \"\$states\" != '$1' ] || exit 0
 			sleep 0.2
 		done
@@ -149,7 +176,7 @@ closes_in_either_order() {
 
 # Whether the device is Connected or Closed already.
 unloads_without_force() {
-	said=$(target unload 2>&1) || { echo "$said"; return 1; }
+	said=$(unload 2>&1) || { echo "$said"; return 1; }
 	! echo "$said" | grep force
 }
 
@@ -163,8 +190,10 @@ says_goodbye() {
 }
 
 nothing_left() {
-	is "$(in_dom0 'xenstore-ls -f | grep mydevice; lsmod | grep ^mydevice; ls /dev | grep mydevice')" "" "no node and no module is left in dom0"
-	is "$(in_domU 'xenstore-ls -f device | grep mydevice; lsmod | grep ^mydevice; ls /dev | grep mydevice')" "" "no node and no module is left in the domU"
+	is "$(in_dom0 'xenstore-ls -f | grep mydevice')" "" "no node is left in XenStore"
+	for end in back front; do
+		is "$("in_$end" 'lsmod | grep ^mydevice; ls /dev | grep mydevice')" "" "no module is left at the $end end, and no device"
+	done
 }
 
 one_round() {
@@ -197,7 +226,7 @@ one_round() {
 unhurt() {
 	[ "$tests_failed" -gt 0 ] || return 0
 	echo "# the rest of this test is left out"
-	target unload >/dev/null 2>&1
+	unload >/dev/null 2>&1
 	done_testing
 	exit 1
 }

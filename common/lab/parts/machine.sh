@@ -12,8 +12,7 @@
 #   ready                       there when all domains answer; holds the
 #                               snapshot key, so an older lab can be told
 
-DOM0_MIB=512
-DOMU_MIB=160		# 128 for the guest, the rest for Xen's own tables
+XEN_MIB=32		# a guest's share of Xen's own tables
 STALL=120		# give up when nothing moves for so many seconds
 BOOT=1200		# give up on a boot after so many, even if it prints on and on
 
@@ -95,16 +94,16 @@ machine() {
 		forwards=$forwards,hostfwd=tcp:127.0.0.1:0-10.0.2.$((100 + i)):22
 		i=$((i + 1))
 	done
-	ln -sfn "$images" "$run/images"
+	link_kernels
 	# shellcheck disable=SC2016,SC2086 # $$ and $@ are for the inner shell; $icount is words
 	(cd "$run" && exec sh -c 'echo $$ >pid && exec setsid qemu-system-x86_64 "$@"' sh -name "$LAB_NAME" \
-		-accel "$accel" $icount -cpu "$cpu" -smp "$processors" -m $((DOM0_MIB + DOMU_MIB * domus + 128)) \
+		-accel "$accel" $icount -cpu "$cpu" -smp "$processors" -m $((dom0_mib + (domu_mib + XEN_MIB) * domus + 128)) \
 		-nodefaults -display none -vga none -no-reboot \
 		-serial file:dom0.console -serial file:domU.console \
 		-monitor unix:monitor,server=on,wait=off \
 		-netdev user,id=net0,restrict=on,$forwards \
 		-device virtio-net-pci,netdev=net0,romfile= \
-		-drive file=images/vmlinux,if=virtio,format=raw,readonly=on \
+		-drive file=$domu_kernel/vmlinux,if=virtio,format=raw,readonly=on \
 		-drive file=images/domU.cpio,if=virtio,format=raw,readonly=on \
 		"$@" 9>&- >qemu.log 2>&1 </dev/null) &
 	qemu=$!
@@ -169,9 +168,9 @@ read_ports() {
 
 snapshot_key() {
 	{
-		cat "$images/id" "$lab_dir/parts/machine.sh"
+		cat "$images/id" "$lab_dir/parts/machine.sh" "$lab_dir/parts/kernels.sh"
 		qemu-system-x86_64 --version
-		echo "$accel" "$cpu" "$1" "$lab_clock"
+		echo "$accel" "$cpu" "$1" "$lab_clock" "${domu_directory##*/}" "${dom0_directory##*/}"
 	} | sha256sum | cut -c 1-16
 }
 
@@ -179,10 +178,10 @@ snapshot_key() {
 cold_boot() {
 	say "booting Xen, dom0 and $(domus "$1") (once; later starts restore a snapshot)"
 	rm -f "$images"/snapshots/*.new
-	cmdline="console=hvc0 quiet lab_name=dom0 lab_address=10.0.2.15 lab_domus=$1${lab_clock:+ $lab_clock}"
+	cmdline="console=hvc0 quiet lab_name=dom0 lab_address=10.0.2.15 lab_domus=$1 $domu_words${lab_clock:+ $lab_clock}${dom0_words:+ $dom0_words}"
 	machine "$1" -kernel images/xen \
-		-append "console=com1 com1=115200 dom0_mem=${DOM0_MIB}M,max:${DOM0_MIB}M gnttab_max_frames=256 loglvl=info guest_loglvl=warning${placing:+ $placing}" \
-		-initrd "images/vmlinux $cmdline cryptomgr.notests pmtmr=0,images/dom0.cpio" ||
+		-append "console=com1 com1=115200 dom0_mem=${dom0_mib}M,max:${dom0_mib}M gnttab_max_frames=256 loglvl=info guest_loglvl=warning${placing:+ $placing}" \
+		-initrd "$dom0_kernel/vmlinux $cmdline cryptomgr.notests pmtmr=0,images/dom0.cpio" ||
 		die "QEMU did not start: $(qemu_says)"
 	await "Xen's banner" dom0.console 'Xen version'
 	await "dom0 to be ready" dom0.console 'lab: dom0 is ready'

@@ -1,0 +1,44 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Which kernels the domains have. Both have Debian's if nothing is said; with
+# LAB_KERNEL the domUs, with LAB_DOM0_KERNEL dom0 has a debug kernel.
+
+# choose_kernels: makes them first, if they are not there. Sets what follows from
+# the choice: where the kernels are as seen from $run, how much memory the domains
+# have, and what dom0 is told of its domUs.
+choose_kernels() {
+	dom0_kernel=images dom0_mib=512 dom0_words=
+	domu_kernel=images domu_mib=128 domu_words=
+	debug_kernel "${LAB_KERNEL-}" LAB_KERNEL 'dbg kasan'
+	domu_directory=$directory
+	debug_kernel "${LAB_DOM0_KERNEL-}" LAB_DOM0_KERNEL dbg
+	dom0_directory=$directory
+	# dom0 must have room for a guest that is saved.
+	case ${LAB_KERNEL-} in
+	dbg) domu_kernel=kernel.domU dom0_mib=1024 domu_mib=256 domu_words='lab_domu_words=page_poison=1' ;;
+	kasan) domu_kernel=kernel.domU dom0_mib=1024 domu_mib=320 domu_words='lab_domu_words=kasan_multi_shot lab_domu_type=pvh' ;;
+	esac
+	domu_words="lab_domu_mib=$domu_mib${domu_words:+ $domu_words}"
+	case ${LAB_DOM0_KERNEL-} in
+	dbg) dom0_kernel=kernel.dom0 dom0_mib=1024 dom0_words=page_poison=1 ;;
+	esac
+}
+
+# debug_kernel NAME VARIABLE NAMES: sets directory.
+debug_kernel() {
+	directory=
+	[ -n "$1" ] || return 0
+	case " $3 " in
+	*" $1 "*) ;;
+	*) die_usage "$2 is one of: $3, or not set: not '$1'" ;;
+	esac
+	directory=$("$lab_dir/kernels/build" "$1") || exit
+}
+
+# As machine.sh names them: relative to $run.
+link_kernels() {
+	ln -sfn "$images" "$run/images"
+	[ -z "$domu_directory" ] || ln -sfn "$domu_directory" "$run/kernel.domU"
+	[ -z "$dom0_directory" ] || ln -sfn "$dom0_directory" "$run/kernel.dom0"
+}

@@ -1,0 +1,96 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Every allocation fails, one after the other, on every path that a device has: probe,
+# connect, remove, open, read, write, resume. faults.t has what the driver itself calls
+# fail; this reaches what those functions call in turn.
+
+export LAB_KERNEL=dbg FRONT=kernel BACK=kernel
+stage=03-shared-memory
+. "$(dirname "$0")/stage.sh"
+back_domain=domU2
+
+# What a kernel says of an allocation that failed is no complaint about the driver.
+log_has_no_report() {
+	said=$(log_since "$1")
+	[ -n "$said" ] || { echo "what it said is not in the log any more"; return 1; }
+	! printf '%s\n' "$said" | grep -v 'module verification failed' |
+		grep -E 'BUG|WARNING|Oops|UBSAN|KFENCE|ODEBUG|pagealloc:|blocked for more|general protection|corruption|deferring|freeing event channel'
+}
+
+walk() {
+	said=$("in_$1" "sh /tmp/failing $1 $guest $backend $2" 2>&1) &&
+		pass "$1, $2: whichever of $(printf '%s\n' "$said" | tail -n 1) allocations and copies fails, it connects again" ||
+		fail "$1, $2" "$said"
+}
+
+# failing_stream FROM TO NTH: 100,000 bytes. A copy fails at one end, and then at the
+# other; what the calls say was moved, and no more, has been moved.
+failing_stream() {
+	sent=$("in_$1" "/tmp/io /dev/$(name "$1") open:w seed:7 failing:$3 put:100000" | paste -sd ' ')
+	bytes=$(echo "$sent" | sed -n 's/^put \([0-9]*\).*/\1/p')
+	got=$("in_$2" "timeout 60 /tmp/io /dev/$(name "$2") open:rn seed:7 failing:$3 get:100000 get:100000" | paste -sd ' ')
+	came=$(echo "$got" | awk '{ for (i = 1; i < NF; i++) if ($i == "get") n += $(i + 1) } END { print n }')
+	[ "$came" = "$bytes" ] && ! echo "$got" | grep wrong || { echo "written: $sent; read: $got"; return 1; }
+}
+
+streams() {
+	nth=0
+	while nth=$((nth + 1)); [ $nth -lt 200 ]; do
+		failing_stream "$1" "$2" $nth || return
+		case $sent,$got in *left*,*left*) break ;; esac
+	done
+	[ $nth -gt 2 ] && [ $nth -lt 200 ] || { echo "nothing failed, or there is no end: $sent; $got"; return 1; }
+}
+
+# After save and restore XenBus's thread resumes every device. The chances before the
+# guest sleeps count, too: some of all are taken, or all.
+resumes() {
+	all=$(resumed 1000000 | sed -n 's/^left //p')
+	all=$((1000000 - ${all:-1000000}))
+	ok "resume: there are $all chances to fail" test $all -gt 10 || return
+	if [ "${CHECK-}" = long ]; then chances=$(seq $all); else chances=$(seq $((all / 6)) $((all / 6)) $all); fi
+	for nth in $chances; do
+		ok "resume: chance $nth of $all" resumed "$nth" || return
+	done
+}
+
+thread='/proc/$(pidof xenwatch)/task/$(pidof xenwatch)/fail-nth'
+
+# resumed NTH: the guest may refuse to be saved then; that is no harm.
+resumed() {
+	in_front "echo $1 >$thread"
+	in_dom0 'rm -f /tmp/save; xl save domU1 /tmp/save >/tmp/xl.log 2>&1'
+	if ! in_dom0 'xl domid domU1 >/dev/null 2>&1'; then
+		script deactivate.sh 2>/dev/null
+		in_dom0 'xl restore -p /tmp/save >>/tmp/xl.log 2>&1; rm -f /tmp/save' || { in_dom0 'cat /tmp/xl.log'; return 1; }
+		guest=$(in_dom0 'xl domid domU1') && script activate.sh && in_dom0 'xl unpause domU1'
+	fi
+	until_state '4 4' >/dev/null
+	in_front "echo left \$(cat $thread); echo 0 >$thread"
+	[ "$(state_of)" = '4 4' ] || in_front "sh /tmp/failing front $guest $backend none"
+}
+
+"$top/common/tests/build" io || bail_out "the test program cannot be compiled"
+"$lab" start 2 || bail_out "the lab does not start"
+guest=$(in_dom0 'xl domid domU1') && backend=$(in_dom0 'xl domid domU2') || bail_out "dom0 does not answer"
+for domain in domU1 domU2; do
+	"$lab" put $domain "$work/io" "$top/common/tests/debug/failing" /tmp
+	forget_leaks $domain
+done
+mark_logs 1
+start=$(ledger)
+ok "the device is Connected" load
+unhurt
+for end in front back; do
+	for path in bind unbind connect open; do walk $end $path; done
+done
+ok "to the backend: what a call says was moved has been" streams front back
+ok "to the frontend: the same" streams back front
+resumes
+ok "the device and the modules go" unload
+nothing_left
+ok "grants and event channels are back where they began" ledger_is_back "$start"
+for end in front back; do ok "no report in the log of the $end end" log_has_no_report $end; done
+ok "the checkers have nothing to say" checkers_are_silent domU1 domU2
+done_testing

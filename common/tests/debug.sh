@@ -1,0 +1,62 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the tests do more where the domUs have a debug kernel (LAB_KERNEL; lab help):
+# modules are built for that, and its checkers are asked.
+
+debugging() { [ -n "${LAB_KERNEL-}" ]; }
+
+# build_for_debug DIRECTORY FILE...: a module from these, in a directory of its own.
+build_for_debug() {
+	into=$1
+	shift
+	kernel=$("$top/common/lab/kernels/build" "$LAB_KERNEL") || return
+	rm -rf "$into"
+	mkdir -p "$into" && cp "$@" "$into" &&
+		make -s -C "$kernel" M="$into" modules >"$into/log" 2>&1 || { cat "$into/log" 2>/dev/null; return 1; }
+}
+
+# modules_of STAGE: where its modules are that fit the domUs' kernel.
+modules_of() { if debugging; then echo "$work/modules/$1"; else echo "$top/$1"; fi; }
+
+# build_modules STAGE...
+build_modules() {
+	debugging || { make -s -C "$top" build >/dev/null 2>&1; return; }
+	for one_stage; do
+		build_for_debug "$work/modules/$one_stage" "$top/$one_stage"/Kbuild "$top/$one_stage"/mydevice*.[ch] || return
+		rm -f "$work/modules/$one_stage/mydevicepeer.c"
+	done
+}
+
+# -- the checkers ------------------------------------------------------------
+
+# Some of them count what is lost only when they are asked.
+kmemleak=/sys/kernel/debug/kmemleak
+
+# What the kernel itself had lost before does not count: forget_leaks DOMAIN.
+forget_leaks() {
+	"$lab" run "$1" "[ ! -e $kmemleak ] || { echo scan >$kmemleak; sleep 6; echo scan >$kmemleak; echo clear >$kmemleak; }" </dev/null
+}
+
+# leaks DOMAIN: prints what nothing points to any more. An object must be 5 s old, and be
+# found twice, for a pointer may be on its way from one place to another.
+leaks() {
+	"$lab" run "$1" "[ ! -e $kmemleak ] || { sleep 6; echo scan >$kmemleak; sleep 1; echo scan >$kmemleak; cat $kmemleak; }" </dev/null
+}
+
+# What every one of the checkers begins its report with.
+reports='BUG|WARN|Oops|Call Trace|UBSAN|KASAN|KFENCE|ODEBUG|pagealloc|blocked for more|suspicious RCU|possible|inconsistent|sleeping function|unreferenced|corruption|general protection'
+
+# A report of lockdep's is its last: what came after one would not be seen.
+checkers_are_awake() {
+	for domain; do
+		"$lab" run "$domain" "grep -Eq '^ *debug_locks: +1' /proc/lockdep_stats" </dev/null || { echo "lockdep is off in $domain"; return 1; }
+	done
+}
+
+checkers_are_silent() {
+	checkers_are_awake "$@" || return
+	for domain; do
+		lost=$(leaks "$domain") && [ -z "$lost" ] || { echo "$domain:"; printf '%s\n' "$lost"; return 1; }
+	done
+}
