@@ -75,13 +75,13 @@ plant_in_backend() {
 		expect 1==2
 	CASE
 	plant channel "the ledger is" <<-CASE
-		there echo 'alloc port 0' >/tmp/keep; echo 'sleep 9000000' >>/tmp/keep; setsid /tmp/kit/evil --backend @(domid) /tmp/keep $aside
-		sleep 300
+		there printf '%s\\n' 'alloc port 0' 'here touch /tmp/kept' 'sleep 9000000' >/tmp/keep; setsid /tmp/kit/evil --backend @(domid) /tmp/keep $aside
+		there until [ -e /tmp/kept ]; do usleep 10000; done; rm /tmp/kept
 	CASE
 	plant mapping "the ledger is" <<-CASE
 		share planted 1
-		there echo 'pages x' >/tmp/keep; echo 'map x @(planted.ref)' >>/tmp/keep; echo 'sleep 9000000' >>/tmp/keep; setsid /tmp/kit/evil --backend @(domid) /tmp/keep $aside
-		sleep 300
+		there printf '%s\\n' 'pages x' 'map x @(planted.ref)' 'here touch /tmp/kept' 'sleep 9000000' >/tmp/keep; setsid /tmp/kit/evil --backend @(domid) /tmp/keep $aside
+		there until [ -e /tmp/kept ]; do usleep 10000; done; rm /tmp/kept
 	CASE
 	plant byte "bytes do not flow" <<-'CASE'
 		there printf x >/dev/mydevice@(domid).@(1-device)
