@@ -59,7 +59,7 @@ refuses "HOURS=0 is not even ten seconds" HOURS=0
 refuses "SEED is a number of at most nine digits: not 'x'" SEED=x
 refuses "SOAK_PLANT is byte, leak, page, memory or log: not 'x'" SOAK_PLANT=x
 ends_well
-finds byte .
+finds byte 'what came was right, and no more is lost than a ring holds'
 finds leak 'grants and event channels are what they were'
 finds page 'grants and event channels are what they were'
 finds memory "dom0's kernel has lost memory"
