@@ -5,7 +5,7 @@
 # connect, remove, open, read, write, resume. faults.t has what the driver itself calls
 # fail; this reaches what those functions call in turn.
 
-export LAB_KERNEL=dbg FRONT=kernel BACK=kernel
+export LAB_KERNEL=dbg FRONT=kernel BACK=kernel LAB_TIMEOUT=7200
 stage=03-shared-memory
 . "$(dirname "$0")/stage.sh"
 back_domain=domU2

@@ -7,7 +7,6 @@ export LAB_KERNEL=dbg
 . "$(dirname "$0")/seeds.sh"
 test_seeds \
 	'sleep:BUG: sleeping function called from invalid context' \
-	'rcu:WARNING: suspicious RCU usage' \
 	'leak:seed_leak' \
 	'use-after-free:BUG seeds .*: Poison overwritten' \
 	'overflow:BUG kmalloc-.*: .*[Rr]edzone overwritten' \

@@ -7,7 +7,6 @@ export LAB_KERNEL=kasan
 . "$(dirname "$0")/seeds.sh"
 test_seeds \
 	'sleep:BUG: sleeping function called from invalid context' \
-	'rcu:WARNING: suspicious RCU usage' \
 	'use-after-free:BUG: KASAN: .*use-after-free in seed_use_after_free' \
 	'overflow:BUG: KASAN: slab-out-of-bounds in seed_overflow' \
 	'double-free:BUG: KASAN: double-free' \

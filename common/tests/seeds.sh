@@ -28,8 +28,8 @@ reported() {
 	has "$said" "$3" "$2: $3"
 }
 
-# The last two are lockdep's, which says only one thing, and no more: each has a
-# domain of its own.
+# Lockdep says one thing about locks, and no more, and nothing once memory was found to be
+# corrupt. So its seeds come first, and each has a domain of its own.
 test_seeds() {
 	build_for_debug "$work/seeds" "$top/common/tests/debug/Kbuild" "$top/common/tests/debug/seeds.c" ||
 		bail_out "the seeds do not build"
@@ -42,9 +42,10 @@ test_seeds() {
 		ok "$domain: no bug, no report" nothing_is_reported $domain
 		ok "$domain: lockdep is awake" checkers_are_awake $domain
 	done
-	for seed; do reported domU1 "${seed%%:*}" "${seed#*:}"; done
+	reported domU1 rcu 'WARNING: suspicious RCU usage'
 	reported domU1 order 'WARNING: possible circular locking dependency detected'
 	reported domU2 interrupt 'WARNING: inconsistent lock state'
 	ok "domU2: then lockdep is off, and that is seen" eval '! checkers_are_awake domU2'
+	for seed; do reported domU1 "${seed%%:*}" "${seed#*:}"; done
 	done_testing
 }

@@ -24,7 +24,8 @@
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
-#define OBJECT_SIZE	40
+/* As large as the objects of a cache: what follows is nobody's. */
+#define OBJECT_SIZE	64
 
 /* What the compiler must not know, or it would see the bug, too. */
 static volatile int one = 1;
