@@ -587,7 +587,6 @@ start_domains() {
 	guest=$(in_dom0 'xl domid domU1') || bail_out "dom0 does not answer"
 	[ "$back_domain" = dom0 ] || backend=$(in_dom0 "xl domid $back_domain")
 	unload >/dev/null 2>&1
-	! debugging || for domain in "$back_domain" "$front_domain"; do forget_leaks "$domain"; done
 }
 
 test_conformance() {

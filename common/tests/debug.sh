@@ -33,11 +33,6 @@ build_modules() {
 # Some of them count what is lost only when they are asked.
 kmemleak=/sys/kernel/debug/kmemleak
 
-# What the kernel itself had lost before does not count: forget_leaks DOMAIN.
-forget_leaks() {
-	"$lab" run "$1" "[ ! -e $kmemleak ] || { echo scan >$kmemleak; sleep 6; echo scan >$kmemleak; echo clear >$kmemleak; }" </dev/null
-}
-
 # leaks DOMAIN: prints what nothing points to any more. An object must be 5 s old, and be
 # found twice, for a pointer may be on its way from one place to another.
 leaks() {

@@ -224,7 +224,6 @@ fresh_lab() {
 	"$lab" reset "$domus" || bail_out "the lab does not start"
 	for n in $(seq "$domus"); do equip "domU$n" || bail_out "nothing can be copied to domU$n"; done
 	equip dom0 || bail_out "nothing can be copied to dom0"
-	! debugging || for n in $(seq "$domus"); do forget_leaks "domU$n"; done
 }
 
 domid_of() { if [ "$1" = dom0 ]; then echo 0; else domid "$1"; fi; }

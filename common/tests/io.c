@@ -406,8 +406,10 @@ static void disarm(void)
 {
 	char left[16] = "";
 
-	if (pread(fail_fd, left, sizeof(left) - 1, 0) < 0 || atoi(left))
-		printf("left\n");
+	if (pread(fail_fd, left, sizeof(left) - 1, 0) < 0)
+		left[0] = '1';
+	if (atoi(left))
+		printf("left %d\n", atoi(left));
 	if (write(fail_fd, "0", 1) < 0)
 		write(fail_fd, "0", 1);
 	close(fail_fd);
