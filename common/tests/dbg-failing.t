@@ -30,7 +30,7 @@ walk() {
 		fail "$1, $2" "$said"
 }
 
-made_anew() { script deactivate.sh >/dev/null 2>&1; script activate.sh && until_state '4 4'; }
+made_anew() { run_script deactivate.sh >/dev/null 2>&1; run_script activate.sh && until_state '4 4'; }
 
 # failing_stream FROM TO NTH: 100,000 bytes. A copy fails at one end, and then at the
 # other; what the calls say was moved, and no more, has been moved.
@@ -70,9 +70,9 @@ resumed() {
 	in_front "echo $1 >$thread"
 	in_dom0 'rm -f /tmp/save; xl save domU1 /tmp/save >/tmp/xl.log 2>&1'
 	if ! in_dom0 'xl domid domU1 >/dev/null 2>&1'; then
-		script deactivate.sh 2>/dev/null
+		run_script deactivate.sh 2>/dev/null
 		in_dom0 'xl restore -p /tmp/save >>/tmp/xl.log 2>&1; rm -f /tmp/save' || { in_dom0 'cat /tmp/xl.log'; return 1; }
-		guest=$(in_dom0 'xl domid domU1') && script activate.sh && in_dom0 'xl unpause domU1'
+		guest=$(in_dom0 'xl domid domU1') && run_script activate.sh && in_dom0 'xl unpause domU1'
 	fi
 	until_state '4 4' >/dev/null
 	in_front "echo left \$(cat $thread); echo 0 >$thread"

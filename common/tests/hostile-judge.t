@@ -53,12 +53,12 @@ plant_first() {
 	CASE
 }
 
+# Where all time goes somewhere else a stream may be cut off, and the next one would find
+# the rest of it: so that is the end.
 plant_last() {
+	plant fine-again nothing </dev/null
 	plant busy "the victim is busy" <<-CASE
-		there rmmod hog; setsid sh -c 'echo \$\$ >/tmp/busy; while :; do :; done' $aside
-	CASE
-	plant fine-again nothing <<-'CASE'
-		there kill $(cat /tmp/busy)
+		there rmmod hog; setsid sh -c 'while :; do :; done' $aside
 	CASE
 }
 

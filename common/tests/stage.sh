@@ -35,19 +35,19 @@ target() { make --no-print-directory -C "$top/$stage" "$1"; }
 load() {
 	[ "$back_domain" != dom0 ] || { target load; return; }
 	build_modules "$stage" && insert "$back_domain" mydeviceback && insert "$front_domain" mydevicefront &&
-		script activate.sh && until_state '4 4'
+		run_script activate.sh && until_state '4 4'
 }
 
 unload() {
 	[ "$back_domain" != dom0 ] || { target unload; return; }
-	script deactivate.sh && in_front 'rmmod mydevicefront' && in_back 'rmmod mydeviceback'
+	run_script deactivate.sh && in_front 'rmmod mydevicefront' && in_back 'rmmod mydeviceback'
 }
 
 insert() {
 	"$lab" put "$1" "$(modules_of "$stage")/$2.ko" /tmp && "$lab" run "$1" "insmod /tmp/$2.ko && rm /tmp/$2.ko" </dev/null
 }
 
-script() { "$lab" run dom0 sh -s -- --backend "$backend" "$guest" <"$top/$stage/$1"; }
+run_script() { "$lab" run dom0 sh -s -- --backend "$backend" "$guest" <"$top/$stage/$1"; }
 
 # -- an end that may be a process --------------------------------------------
 
