@@ -64,7 +64,7 @@ notices "any consumer's index is believed" 's/if ((__u32)(cons - ring->cons) > m
 notices "a consumer may take what was not produced" 's/(cons - ring->cons) > mydevice_used/(cons - ring->cons) > mydevice_size/'
 notices "a refused index is kept" 's/^\tif ((__u32)(cons - ring->cons).*/\t__u32 old = ring->cons;\n\n\tring->cons = cons;\n\tif (cons - old > ring->prod - old)/'
 notices "all pages are thought to follow each other" 's/if (\*len > follow)/if (0)/'
-notices "a run goes on whatever follows" 's/ring->page\[i + 1\] == (char/ring->page[i + 1] >= (char/'
+notices "a run goes on whatever follows" 's/ring->page\[i + 1\] == (char \*)ring->page\[i\] + MYDEVICE_PAGE_SIZE/ring->page[i + 1]/'
 notices "a ring's end is forgotten" 's/at = index & (mydevice_size(ring) - 1);/at = index;/'
 notices "an event is missed at the wrap" 's/return (__u32)(after - event) < (__u32)(after - before);/return event > before \&\& event <= after;/'
 notices "a writer is woken too late" 's,return ring->prod - mydevice_size(ring) / 2;,return ring->prod;,'
