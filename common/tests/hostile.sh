@@ -75,6 +75,7 @@ address_of() { case $1 in dom0) echo 10.0.2.15 ;; *) echo "10.0.2.10${1#domU}" ;
 # The cases of a side that the stage has something for.
 cases_of() {
 	for case in "$hostile"/cases/[0-9]*-"$1"-*; do
+		! grep -q '^#: toolstack$' "$case" || [ "$back_domain" = dom0 ] || continue
 		stages_of_case=$(sed -n 's/^#: stages //p' "$case")
 		case " ${stages_of_case:-03} " in *" ${stage%%-*} "*) echo "${case##*/}" ;; esac
 	done
