@@ -53,10 +53,7 @@ plant_first() {
 	CASE
 }
 
-# Where all time goes somewhere else a stream may be cut off, and the next one would find
-# the rest of it: so that is the end.
 plant_last() {
-	plant fine-again nothing </dev/null
 	plant busy "the victim is busy" <<-CASE
 		there rmmod hog; setsid sh -c 'while :; do :; done' $aside
 	CASE
@@ -83,6 +80,8 @@ plant_in_backend() {
 		there printf '%s\\n' 'pages x' 'map x @(planted.ref)' 'here touch /tmp/kept' 'sleep 9000000' >/tmp/keep; setsid /tmp/kit/evil --backend @(domid) /tmp/keep $aside
 		there until [ -e /tmp/kept ]; do usleep 10000; done; rm /tmp/kept
 	CASE
+	# From here on a stream may be cut off, and the next one finds the rest of it.
+	plant fine-again nothing </dev/null
 	plant byte "bytes do not flow" <<-'CASE'
 		there printf x >/dev/mydevice@(domid).@(1-device)
 	CASE
@@ -121,7 +120,7 @@ judge_planted() {
 	fresh_lab
 	prepare && begin_attack "$side" || return
 	# shellcheck disable=SC2046 # one word a case
-	LAB_TIMEOUT=3600 in_dom0 "ln -sfn $stage /tmp/kit/stage; patience=10 stream_seconds=20 sh /tmp/kit/hostile/judge $side $stage $guest $(cut -d ' ' -f 1 "$work/planted.$side" | paste -sd ' ')" >"$work/said" 2>&1 ||
+	LAB_TIMEOUT=3600 in_dom0 "ln -sfn $stage /tmp/kit/stage; patience=10 stream_seconds=30 sh /tmp/kit/hostile/judge $side $stage $guest $(cut -d ' ' -f 1 "$work/planted.$side" | paste -sd ' ')" >"$work/said" 2>&1 ||
 		fail "$side: the judge comes to the end" "$(tail -n 20 "$work/said")"
 	while read -r name words <&3; do
 		judged_right "$name" "$words"
