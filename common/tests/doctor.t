@@ -147,27 +147,25 @@ ok "clang's analyser has nothing to say" analyse
 ok "each finding has its section in docs/troubleshooting.md, and each section its finding" anchors
 ok "each link within that page has its section" links
 
-# says STATUS PATTERN ARGUMENT...: on the host
-says() {
-	wanted=$1 pattern=$2
+# doctor_says STATUS PATTERN ARGUMENT...: on the host
+doctor_says() {
+	status=$1 text=$2
 	shift 2
-	said=$("$doctor" "$@" 2>&1)
-	is "$?" "$wanted" "xbdoctor $*: status $wanted"
-	has "$said" "$pattern" "xbdoctor $*: it says so"
+	ok "xbdoctor $*: status $status, and it says so" says "$status" "$text" "$doctor" "$@"
 }
 
-says 0 '^usage: xbdoctor' --help
-says 0 '^xbdoctor test$' --version
-says 64 "unrecognized option '--what'" --what
-says 64 "0 to 3600 seconds, not '-1'" --wait -1
-says 64 "0 to 3600 seconds, not '3601'" --wait=3601
-says 64 "0 to 3600 seconds, not ''" --wait ''
-says 64 "requires an argument" --wait
-says 64 "'a b' is no device" 'a b'
-says 64 "'/local/domain/0' is no device" /local/domain/0
-says 64 "'' is no device" ''
+doctor_says 0 '^usage: xbdoctor' --help
+doctor_says 0 '^xbdoctor test$' --version
+doctor_says 64 "unrecognized option '--what'" --what
+doctor_says 64 "0 to 3600 seconds, not '-1'" --wait -1
+doctor_says 64 "0 to 3600 seconds, not '3601'" --wait=3601
+doctor_says 64 "0 to 3600 seconds, not ''" --wait ''
+doctor_says 64 "requires an argument" --wait
+doctor_says 64 "'a b' is no device" 'a b'
+doctor_says 64 "'/local/domain/0' is no device" /local/domain/0
+doctor_says 64 "'' is no device" ''
 if [ ! -e /proc/xen/capabilities ] && [ ! -e /sys/hypervisor/type ]; then
-	says 69 'does not run on Xen' mydevice
+	doctor_says 69 'does not run on Xen' mydevice
 fi
 
 # -- every stage's device is healthy, and so is the lab's network interface ---

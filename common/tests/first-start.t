@@ -15,16 +15,6 @@ export LAB_BUILD="$tmp/build" LAB_NAME=first
 trap '"$lab" stop 2>/dev/null; umount "$tmp/build" 2>/dev/null; rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM HUP
 
-# says STATUS TEXT COMMAND...: it ends with that status and says that text.
-says() {
-	wanted=$1 text=$2
-	shift 2
-	said=$("$@" 2>&1 </dev/null)
-	status=$?
-	printf 'status %s\n%s\n' "$status" "$said"
-	[ "$status" -eq "$wanted" ] && printf '%s\n' "$said" | grep -qE "$text"
-}
-
 # interrupted_at FILE COMMAND...: is sent ^C as soon as there is the file, or has ended;
 # its status. A shell would have the command ignore it, so it is started by perl.
 interrupted_at() {

@@ -18,16 +18,6 @@ tmp=$(mktemp -d)
 trap '"$lab" stop 2>/dev/null; rm -rf "$tmp" "$build"' EXIT
 trap 'exit 130' INT TERM HUP
 
-# says STATUS TEXT COMMAND...: it ends with that status and says that text.
-says() {
-	wanted=$1 text=$2
-	shift 2
-	said=$("$@" 2>&1 </dev/null)
-	status=$?
-	printf 'status %s\n%s\n' "$status" "$said"
-	[ "$status" -eq "$wanted" ] && case $said in *"$text"*) ;; *) false ;; esac
-}
-
 # signalled SIGNAL SECONDS COMMAND...: sends the signal to all of the command's
 # process group, as ^C does, after so many seconds; prints status and words.
 signalled() {

@@ -6,36 +6,22 @@
 
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 . "$top/common/tests/tap.sh"
+. "$top/common/tests/unpacked.sh"
 headers=$top/.build/linux-6.12
 work=$top/.build/tests/linux-6.12.t
 export LAB_MIRROR="${LAB_MIRROR:-}"
 cd "$top" || exit
 stages=$(echo 0*-*)
 
-# Only the headers: apt would have the kernel's image come with them. The hook
-# runs outside of the new root, with the apt settings that mmdebstrap made for it.
-# shellcheck disable=SC2016 # the hook's own variables
-download='set -e
-	cd "$1"
-	export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
-	depends() { apt-cache depends "$1" | sed -n "s/^ *Depends: //p"; }
+# Only the headers: apt would have the kernel's image come with them.
+# shellcheck disable=SC2016 # for the shell that fetches
+packages='depends() { apt-cache depends "$1" | sed -n "s/^ *Depends: //p"; }
 	newest=$(depends linux-headers-6.12-amd64)
-	apt-get download "$newest" $(depends "$newest" | grep -E "^linux-(headers|kbuild)-")
-	for deb in linux-*.deb; do dpkg-deb -x "$deb" .; done'
+	echo "$newest" $(depends "$newest" | grep -E "^linux-(headers|kbuild)-")'
 
 fetch_headers() {
-	[ ! -e "$headers/kernel/Makefile" ] || return 0
-	rm -rf "$headers"
-	mkdir -p "$headers"
-	# Sources and trust come from Debian's own defaults (and LAB_MIRROR).
-	mmdebstrap --mode=chrootless --variant=custom --essential-hook="$download" \
-		bookworm "$headers/debian" ${LAB_MIRROR:+"$LAB_MIRROR"} </dev/null &&
-		settle_headers && return
-	rm -rf "$headers"
-	echo "The headers of Linux 6.12 are in Debian 12's security archive, as linux-headers-6.12-amd64."
-	echo "With the network (or the disk) back, the same command goes on."
-	echo "A mirror of your own, LAB_MIRROR=http://..., must have bookworm-security, too."
-	return 1
+	unpacked "$headers" bookworm "$packages" settle_headers \
+		"The headers of Linux 6.12 are in Debian 12's security archive, as linux-headers-6.12-amd64"
 }
 
 # They expect to be in /usr/src. Their vmlinux is for BTF, which pahole would have
@@ -43,7 +29,7 @@ fetch_headers() {
 settle_headers() {
 	set -- "$headers"/debian/usr/src/linux-headers-*-amd64
 	sed -i "s,/usr/src/,$headers/debian/usr/src/," "$1/Makefile" &&
-		rm -f "$1/vmlinux" "$headers"/debian/*.deb &&
+		rm -f "$1/vmlinux" &&
 		ln -s "${1#"$headers/"}" "$headers/kernel"
 }
 

@@ -7,6 +7,7 @@
 
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 . "$top/common/tests/tap.sh"
+. "$top/common/tests/unpacked.sh"
 model=$top/common/tests/model
 stage=$top/03-shared-memory
 work=$top/.build/tests/model.t
@@ -106,28 +107,10 @@ left_out() {
 
 # -- the ring code ---------------------------------------------------------------
 
-# CBMC is not in Debian 12, but in the next Debian. It is fetched once and unpacked with
-# the libraries that it wants, without installing anything.
-# shellcheck disable=SC2016 # the hook's own variables
-download='set -e
-	cd "$1"
-	export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
-	apt-get download cbmc minisat libc6 libgcc-s1 libstdc++6 zlib1g
-	for deb in *.deb; do dpkg-deb -x "$deb" .; done
-	rm -f *.deb'
-
+# CBMC is not in Debian 12, but in the next Debian, with the libraries that it wants.
 fetch_cbmc() {
-	[ ! -e "$cbmc/complete" ] || return 0
-	rm -rf "$cbmc"
-	mkdir -p "$cbmc"
-	# Sources and trust come from Debian's own defaults (and LAB_MIRROR).
-	mmdebstrap --mode=chrootless --variant=custom --essential-hook="$download" \
-		trixie "$cbmc/debian" ${LAB_MIRROR:+"$LAB_MIRROR"} </dev/null &&
-		in_cbmc cbmc --version && touch "$cbmc/complete" && return
-	rm -rf "$cbmc"
-	echo "CBMC is in Debian 13, trixie. With the network (or the disk) back, the same command goes on."
-	echo "A mirror of your own, LAB_MIRROR=http://..., must have trixie, too."
-	return 1
+	unpacked "$cbmc" trixie 'echo cbmc minisat libc6 libgcc-s1 libstdc++6 zlib1g' 'in_cbmc cbmc --version' \
+		"CBMC is in Debian 13, trixie"
 }
 
 in_cbmc() {

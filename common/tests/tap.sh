@@ -54,6 +54,17 @@ $1"
 	fi
 }
 
+# says STATUS PATTERN COMMAND...: succeeds if the command ends with that status, and a line
+# of what it says matches (grep -E). For ok.
+says() {
+	wanted=$1 pattern=$2
+	shift 2
+	said=$("$@" 2>&1 </dev/null)
+	status=$?
+	printf 'status %s\n%s\n' "$status" "$said"
+	[ "$status" -eq "$wanted" ] && printf '%s\n' "$said" | grep -Eq -- "$pattern"
+}
+
 # Ends this test. (TAP's own "Bail out!" would end all others, too, that run beside it.)
 bail_out() {
 	fail "this test can go on" "$1"
