@@ -530,13 +530,15 @@ static bool user_end(struct user *user, char *said, size_t size)
 /* A shell that is kept, for lines one after the other. */
 struct keeper {
 	const char **command;
+	const char *option;	/* that says it */
 	int fd;
 	pid_t pid;
 };
 
 static const char *sh = "exec sh";
-static struct keeper there = { &evil.there, -1, 0 };
-static struct keeper here = { &sh, -1, 0 };
+static struct keeper there = { &evil.there, "--there", -1, 0 };
+static struct keeper here = { &sh, NULL, -1, 0 };
+static struct keeper toolstack = { &evil.toolstack, "--toolstack", -1, 0 };
 
 /* Reads until the line that says the status. -1: it does not come. */
 static int keeper_answer(struct keeper *keeper, char *said, size_t size)
@@ -575,7 +577,8 @@ static int keeper_run(struct keeper *keeper, const char *line, char *said, size_
 	int result;
 
 	if (!*keeper->command)
-		die(EX_USAGE, "the script wants to do something there: --there says how");
+		die(EX_USAGE, "the script has a line for a shell elsewhere: %s says how to reach it",
+		    keeper->option);
 	if (keeper->fd < 0)
 		keeper->fd = shell(*keeper->command, &keeper->pid);
 	if (keeper->fd < 0)
@@ -622,6 +625,13 @@ static int do_here(const struct op *op)
 	char said[2000];
 
 	return run(op, &here, op->word[0], said, sizeof(said));
+}
+
+static int do_toolstack(const struct op *op)
+{
+	char said[2000];
+
+	return run(op, &toolstack, op->word[0], said, sizeof(said));
 }
 
 static int ask(const struct op *op, struct keeper *keeper)
@@ -795,6 +805,7 @@ const struct verb verbs[] = {
 	{ "filled", "gnnn", do_filled, false, "filled PAGES OFFSET LENGTH BYTE  is it?" },
 	{ "there", "t", do_there, false, "there LINE              a shell's line in the other domain, status 0" },
 	{ "here", "t", do_here, false, "here LINE               and in this one" },
+	{ "toolstack", "t", do_toolstack, false, "toolstack LINE          and where devices are made" },
 	{ "ask", "vt", do_ask, false, "ask VARIABLE LINE       what a line there prints" },
 	{ "ask-here", "vt", do_ask_here, false, "ask-here VARIABLE LINE  and here" },
 	{ "start", "wt", do_start, false, "start USER LINE         there, and do not wait for it" },

@@ -119,6 +119,7 @@ static void usage(FILE *to)
 	      "  --type NAME      the device's type (default: mydevice)\n"
 	      "  --device N       the device's number (default: 0)\n"
 	      "  --there COMMAND  a shell in the other domain, for the verbs that need one\n"
+	      "  --toolstack COMMAND  and one in the toolstack's, dom0\n"
 	      "  --let NAME=N     a variable for the scripts\n"
 	      "  --check          only see whether the scripts are right\n"
 	      "  --verbose        say each line before it is done\n"
@@ -157,6 +158,7 @@ static const struct option options[] = {
 	{ "type", required_argument, NULL, 't' },
 	{ "device", required_argument, NULL, 'd' },
 	{ "there", required_argument, NULL, 'T' },
+	{ "toolstack", required_argument, NULL, 'D' },
 	{ "let", required_argument, NULL, 'l' },
 	{ "check", no_argument, NULL, 'c' },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -184,6 +186,9 @@ static void parse_option(int option, bool *backend)
 		break;
 	case 'T':
 		evil.there = optarg;
+		break;
+	case 'D':
+		evil.toolstack = optarg;
 		break;
 	case 'l':
 		parse_let(optarg);

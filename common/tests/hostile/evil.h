@@ -73,6 +73,7 @@ struct evil {
 	char dir[128];		/* this end's directory, relative to the domain's */
 	char *otherend;		/* the other end's */
 	const char *there;	/* runs what comes on its input, in the other domain */
+	const char *toolstack;	/* in dom0 */
 	bool verbose;
 };
 
