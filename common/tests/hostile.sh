@@ -96,6 +96,7 @@ hostile_stage() {
 	start=$(ledger)
 	prepare || return
 	begin_attack "$1" || return
+	[ "$1" = front ] || mapped_in=$back_domain	# by evil; the victim's lockdep is awake
 	between=$(ledger)
 	# shellcheck disable=SC2046 # one word a case
 	judge "$1" $(cases_of "$1") $(walks_of "$1")
