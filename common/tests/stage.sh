@@ -122,7 +122,12 @@ until_state() {
 			sleep 0.2
 		done
 		echo waited 60 s for the states $1 and saw \$states
-		exit 1"
+		exit 1" && return
+	for end_of in back front; do
+		echo "the log of the ${end_of}end's domain ends with"
+		"in_$end_of" 'dmesg | tail -n 10'
+	done
+	return 1
 }
 
 rebind() {
