@@ -65,15 +65,24 @@ resumes() {
 
 thread='/proc/$(pidof xenwatch)/task/$(pidof xenwatch)/fail-nth'
 
-# resumed NTH: the guest may refuse to be saved then; that is no harm.
-resumed() {
-	in_front "echo $1 >$thread"
+# The guest is saved and comes back, with a new number and its device activated for that;
+# or it refuses to be saved, which is no harm.
+saved_and_restored() {
 	in_dom0 'rm -f /tmp/save; xl save domU1 /tmp/save >/tmp/xl.log 2>&1'
-	if ! in_dom0 'xl domid domU1 >/dev/null 2>&1'; then
-		run_script deactivate.sh 2>/dev/null
-		in_dom0 'xl restore -p /tmp/save >>/tmp/xl.log 2>&1; rm -f /tmp/save' || { in_dom0 'cat /tmp/xl.log'; return 1; }
-		guest=$(in_dom0 'xl domid domU1') && run_script activate.sh && in_dom0 'xl unpause domU1'
-	fi
+	! in_dom0 'xl domid domU1 >/dev/null 2>&1' || return 0
+	run_script deactivate.sh
+	in_dom0 'xl restore -p /tmp/save >>/tmp/xl.log 2>&1; rm -f /tmp/save' || { in_dom0 'cat /tmp/xl.log'; return 1; }
+	guest=$(in_dom0 'xl domid domU1') && run_script activate.sh && in_dom0 'xl unpause domU1'
+}
+
+# resumed NTH. If it was the network's chance, nobody can log in: what resumes once more
+# has a network again.
+resumed() {
+	guest=$(in_dom0 'xl domid domU1')
+	in_front "echo $1 >$thread"
+	saved_and_restored || return
+	until_state '4 4' >/dev/null
+	in_front true 2>/dev/null || saved_and_restored || return
 	until_state '4 4' >/dev/null
 	in_front "echo left \$(cat $thread); echo 0 >$thread"
 	[ "$(state_of)" = '4 4' ] || in_front "sh /tmp/failing front $guest $backend none"
@@ -95,6 +104,7 @@ done
 ok "to the backend: what a call says was moved has been" streams front back
 ok "to the frontend: the same" streams back front
 resumes
+guest=$(in_dom0 'xl domid domU1')
 ok "the device and the modules go" unload
 nothing_left
 ok "grants and event channels are back where they began" ledger_is_back "$start"
