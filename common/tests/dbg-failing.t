@@ -62,7 +62,7 @@ streams() {
 # taken by a guest that is well, and ends with it: what its kernel says is read from the
 # console, and the device's states in dom0.
 thread='/proc/$(pidof xenwatch)/task/$(pidof xenwatch)/fail-nth'
-console=${LAB_BUILD:-$top/.build/lab}/run.$LAB_NAME/domU.console
+console=${LAB_BUILD:-$top/.build/lab}/run.${LAB_NAME:-lab}/domU.console
 
 # comes_back FILE: as a guest with a new number, and its device activated for that.
 comes_back() {
