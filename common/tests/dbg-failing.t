@@ -64,7 +64,8 @@ streams() {
 thread='/proc/$(pidof xenwatch)/task/$(pidof xenwatch)/fail-nth'
 console=${LAB_BUILD:-$top/.build/lab}/run.${LAB_NAME:-lab}/domU.console
 
-# comes_back FILE: as a guest with a new number, and its device activated for that.
+# comes_back FILE: the guest that was $guest, with a new number, and its device activated
+# for that.
 comes_back() {
 	run_script deactivate.sh >/dev/null
 	in_dom0 "xl restore -p $1 >/tmp/xl.log 2>&1" || { in_dom0 'cat /tmp/xl.log'; return 1; }
@@ -85,6 +86,7 @@ resumed() {
 }
 
 end_of_guest() {
+	guest=$(in_dom0 'xl domid domU1')
 	in_dom0 'xl destroy domU1' && comes_back /tmp/well && until_state '4 4'
 }
 
