@@ -47,7 +47,12 @@ insert() {
 	"$lab" put "$1" "$(modules_of "$stage")/$2.ko" /tmp && "$lab" run "$1" "insmod /tmp/$2.ko && rm /tmp/$2.ko" </dev/null
 }
 
-run_script() { "$lab" run dom0 sh -s -- --backend "$backend" "$guest" <"$top/$stage/$1"; }
+# run_script SCRIPT [OPTION...]
+run_script() {
+	script=$1
+	shift
+	"$lab" run dom0 sh -s -- --backend "$backend" "$@" "$guest" <"$top/$stage/$script"
+}
 
 # -- an end that may be a process --------------------------------------------
 
