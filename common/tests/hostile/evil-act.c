@@ -85,11 +85,12 @@ static int do_rm(const struct op *op)
 static int do_chmod(const struct op *op)
 {
 	struct xs_permissions perms[8];
-	char *path = resolve(op->word[0]), *rest = op->word[1], *end;
+	char *path = resolve(op->word[0]), *text = script_expand(op->word[1]);
+	char *rest = text, *end;
 	unsigned int n = 0;
-	int err = 0;
+	int err = path && text ? 0 : ENXIO;
 
-	while (*rest && n < 8 && !err) {
+	while (!err && *rest && n < 8) {
 		switch (*rest++) {
 		case 'n': perms[n].perms = XS_PERM_NONE; break;
 		case 'r': perms[n].perms = XS_PERM_READ; break;
@@ -102,6 +103,7 @@ static int do_chmod(const struct op *op)
 	}
 	if (!err && !xs_set_permissions(xs, XBT_NULL, path, perms, n))
 		err = errno;
+	free(text);
 	free(path);
 	return err;
 }
