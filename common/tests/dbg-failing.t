@@ -14,10 +14,10 @@ back_domain=domU2
 log_has_no_report() {
 	said=$(log_since "$1")
 	[ -n "$said" ] || { echo "what it said is not in the log any more"; return 1; }
-	! printf '%s\n' "$said" | reports
+	! printf '%s\n' "$said" | report_lines
 }
 
-reports() {
+report_lines() {
 	grep -v 'module verification failed' |
 		grep -E 'BUG|WARNING|Oops|UBSAN|KFENCE|ODEBUG|pagealloc:|blocked for more|general protection|corruption|deferring|freeing event channel'
 }
@@ -91,7 +91,7 @@ resumed() {
 	if ! in_dom0 'xl domid domU1 >/dev/null 2>&1'; then
 		comes_back /tmp/save && { until_state '4 4' >/dev/null || made_anew; } || return
 	fi
-	! tail -n +$((said + 1)) "$console" | reports
+	! tail -n +$((said + 1)) "$console" | report_lines
 }
 
 end_of_guest() {
