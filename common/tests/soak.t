@@ -30,8 +30,9 @@ finds() {
 }
 
 ends_well() {
-	said=$(soak HOURS=0.05)
+	said=$(soak HOURS=0.05 SEED=434067 SOAK_RESTORES=1)
 	is $? 0 "three minutes of it end well" || echo "$said" | sed 's/^/# /'
+	has "$said" '^0:[0-9:]+ a new lab, after 1 restores of [0-9]+ KiB each' "a guest that was restored makes room for a new one"
 	has "$said" '^0:[0-9:]+ +[0-9]+ +[0-9]+ +[1-9]' "there is a ledger, with connections"
 	has "$said" '^soak: nothing was wrong' "it says so"
 }
@@ -57,6 +58,7 @@ refuses "HOURS is a number such as 2 or 0.1: not 'two'" HOURS=two
 refuses "HOURS is a number such as 2 or 0.1: not '-1'" HOURS=-1
 refuses "HOURS=0 is not even ten seconds" HOURS=0
 refuses "SEED is a number of at most nine digits: not 'x'" SEED=x
+refuses "SOAK_RESTORES is a number from 1 to 99: not '0'" SOAK_RESTORES=0
 refuses "SOAK_PLANT is byte, leak, page, memory or log: not 'x'" SOAK_PLANT=x
 ends_well
 finds byte 'what came was right, and no more is lost than a ring holds'
