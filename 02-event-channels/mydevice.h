@@ -34,18 +34,20 @@
  *
  * versions
  *	Values:		version numbers with commas between them, such as "1,2"
- *	The protocol versions that it speaks.
+ *	The protocol versions that it speaks: see enum mydevice_version.
  *
  * feature-NAME
  *	Values:		0 or 1
  *	Default:	0
- *	What it offers beyond its version. Version 1 has no such feature.
+ *	What it offers beyond its version. No version has one yet.
  *
  * Written by the frontend, in one transaction before it goes to Initialised:
  *
  * version
  *	Values:		one of the backend's versions
- *	The one it chose: the highest that both ends speak.
+ *	The one it chose: the highest that both ends speak. A frontend that
+ *	speaks none of them writes its own instead, goes to Closing and publishes
+ *	nothing else, so that the backend can say why they do not connect.
  *
  * event-channel
  *	Values:		a port number of the frontend's domain
@@ -81,10 +83,13 @@
  * that sees Initialising offers again and goes to InitWait, a frontend that
  * sees InitWait publishes again. A guest that was saved and is restored has new
  * directories, made by another activation, and opens as if probed anew.
+ * An end whose peer broke the protocol follows it to Closed and no further: it
+ * stays there until its driver is bound again, or the device activated again.
  *
  * Errors. An end that cannot go on, or does not accept what it reads, writes
  * the reason to error/DIRECTORY/error (its own domain's, as xenbus_dev_fatal()
- * does) and goes to Closing, then to Closed.
+ * does) and goes to Closing, then to Closed. It says so once: a peer that has
+ * broken the protocol can do it again a thousand times a second.
  *
  * Events
  * ======
@@ -96,9 +101,24 @@
 #ifndef MYDEVICE_H
 #define MYDEVICE_H
 
-/* The highest protocol version this code speaks, and the list of all. */
-#define MYDEVICE_VERSION	1
-#define MYDEVICE_VERSIONS	"1"
+/**
+ * enum mydevice_version - the versions of this protocol
+ * @MYDEVICE_HELLO: the states of both ends, and no more
+ * @MYDEVICE_EVENTS: and an event channel
+ * @MYDEVICE_NEXT_VERSION: the first that does not exist yet
+ *
+ * Each version includes the ones before it. This code speaks the newest only: a
+ * device that left out what its peer is there for would be Connected and useless.
+ */
+enum mydevice_version {
+	MYDEVICE_HELLO = 1,
+	MYDEVICE_EVENTS,
+	MYDEVICE_NEXT_VERSION
+};
+
+/* The highest protocol version this code speaks, and the lowest. */
+#define MYDEVICE_VERSION	(MYDEVICE_NEXT_VERSION - 1u)
+#define MYDEVICE_OLDEST_VERSION	MYDEVICE_VERSION
 
 /* Names of the nodes. */
 #define MYDEVICE_NODE_VERSIONS		"versions"
