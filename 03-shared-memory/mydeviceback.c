@@ -41,9 +41,8 @@
 
 #include "mydevice.h"
 
-/* A grant covers a whole page of this kernel's, and so does the index. */
 #if PAGE_SHIFT != 12
-#error "mydevice needs a kernel with pages of 4 KiB (on arm64: CONFIG_ARM64_4K_PAGES)"
+#error "a grant is 4 KiB: use a kernel with such pages (on arm64: CONFIG_ARM64_4K_PAGES)"
 #endif
 
 /* Enough for every device of every guest. */
