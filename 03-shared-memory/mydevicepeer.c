@@ -332,6 +332,9 @@ static uint64_t now_ns(void);
 static char lock_path[64];
 static int lock = -1;
 
+/* What ps shows for this process. */
+static char *own_name;
+
 int main(int argc, char **argv)
 {
 	struct peer peer = { .state = XenbusStateUnknown };
@@ -406,6 +409,7 @@ static void peer_parse(struct peer *peer, int argc, char **argv)
 	int option;
 
 	peer->order = UINT_MAX;
+	own_name = argv[0];
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		backend |= option == 'b';
 		parse_option(peer, option);
@@ -1976,7 +1980,7 @@ static void sleep_on(int status, void *unused)
 		close(fd);
 	setsid();
 	prctl(PR_SET_NAME, "stale");
-	memset(program_invocation_name, '@', strlen(program_invocation_name));	/* systemd spares it */
+	memset(own_name, '@', strlen(own_name));	/* systemd's last kill spares it */
 	for (;;)
 		pause();
 }
