@@ -50,7 +50,7 @@ lab_domain() {
 	domU) name=domU1 ;;
 	0) name=dom0 ;;
 	'' | *[!0-9]*) name=$1 ;;
-	*) name=$(in_domain dom0 "xl domname $1" 2>/dev/null) || name=$1 ;;
+	*) name=$(in_domain dom0 "xl domname $1" 2>/dev/null || echo "$1") ;;
 	esac
 	case " $domains " in
 	*" $name "*) echo "$name" ;;
@@ -63,7 +63,7 @@ domid_of() {
 	case $1 in
 	dom0 | Domain-0) echo 0 ;;
 	domU) domid_of domU1 ;;
-	*[!0-9]*) in_dom0 "xl domid '$1'" 2>/dev/null || die "there is no guest '$1' (xl list shows those that there are)." ;;
+	*[!0-9]*) fact_of_dom0 guest | awk -v name="$1" '$1 == name { print $2; found = 1 } END { exit !found }' || die "there is no guest '$1' (xl list shows those that there are)." ;;
 	*) echo "$1" ;;
 	esac
 }

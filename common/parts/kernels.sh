@@ -12,64 +12,6 @@ crashed='crashed() {
 }
 '
 
-# survey: sets facts, a line "DOMAIN KEY VALUE..." for each thing found in a domain,
-# and domains, to those that can be asked. Of this the rest of the command makes use.
-survey() {
-	facts=
-	[ "$where" != lab ] || leave_out_silent
-	for domain in $domains; do
-		found=$(in_domain "$domain" "$survey_line") || no_answer "$domain"
-		facts="$facts$(printf '%s\n' "$found" | sed "s/^/$domain /")
-"
-	done
-	tainted_before=0
-	[ "$where" = lab ] || tainted_before=$(fact here tainted)
-	there="tainted_before=$tainted_before
-$crashed$limited"
-}
-
-# look_around: a survey that ends this command if a kernel has crashed before.
-look_around() {
-	survey
-	for domain in $domains; do
-		[ $(($(fact "$domain" tainted) & 128 & ~tainted_before)) -eq 0 ] && [ -z "$(fact "$domain" no-xenwatch)" ] ||
-			die_crashed "$domain" 0
-	done
-}
-
-survey_line="echo \"time \$(dmesg | tail -n 1 | sed -n 's/^\\[ *\\([0-9.]*\\)\\].*/\\1/p')\"
-	echo \"tainted \$(cat /proc/sys/kernel/tainted)\"
-	grep -qsx xenwatch /proc/[0-9]*/comm || echo no-xenwatch 1
-	for end in front back; do
-		[ ! -d /sys/module/$driver\$end ] ||
-			echo \"module \$end \$(od -A n -v -t x1 /sys/module/$driver\$end/notes/.note.gnu.build-id 2>/dev/null | tr -d ' \\n' | tail -c 40)\"
-	done
-	for pid in \$(ls -l /proc/[0-9]*/exe 2>/dev/null | sed -n 's,.* /proc/\\([0-9]*\\)/exe -> .*/${driver}peer\\( (deleted)\\)*\$,\\1,p'); do
-		# One that only keeps a saved domain's ports must go on: its end would crash that kernel.
-		grep -qs @stale /proc/\$pid/comm /proc/\$pid/cmdline || echo \"process \$pid\"
-	done"
-
-# fact DOMAIN KEY: its values, one a line.
-fact() {
-	printf '%s' "$facts" | sed -n "s/^$1 $2 //p"
-}
-
-# leave_out_silent: of the lab's domains, those that are gone or paused. What needs one
-# of them says so.
-leave_out_silent() {
-	list=$(in_domain dom0 'xl list | awk "NR > 1 { print \$1, \$5 }"') || no_answer dom0
-	answering='' silent=''
-	for domain in $domains; do
-		case $domain$(printf '%s\n' "$list" | sed -n "s/^$domain / /p") in
-		dom0* | *' '??-?-*) answering="$answering $domain" ;;
-		*' '*p*) silent="$silent${silent:+, }$domain is paused" ;;
-		*' '*) silent="$silent${silent:+, }$domain has crashed" ;;
-		*) silent="$silent${silent:+, }$domain is gone" ;;
-		esac
-	done
-	domains=${answering# }
-}
-
 # must_answer DOMAIN: it can be asked.
 must_answer() {
 	case " $domains " in *" $1 "*) return ;; esac
@@ -95,11 +37,13 @@ no_answer() {
 	die "$1 does not answer." "Start again with a fresh lab: make lab-reset"
 }
 
-# check_kernels: has one crashed since the survey?
+# check_kernels: has one crashed since the survey? What their logs have gained since is in
+# $tmp/log.DOMAIN then.
 check_kernels() {
 	for domain in $domains; do
-		state=$(in_domain "$domain" "$there ! crashed || echo crashed") || no_answer "$domain"
-		[ -z "$state" ] || die_crashed "$domain" "$(fact "$domain" time)"
+		in_domain "$domain" "$there ! crashed || echo crashed; dmesg" >"$tmp/said" || no_answer "$domain"
+		since "$(fact "$domain" time)" <"$tmp/said" >"$tmp/log.$domain"
+		[ "$(head -n 1 "$tmp/said")" != crashed ] || die_crashed "$domain"
 	done
 }
 
@@ -107,35 +51,36 @@ check_kernels() {
 # the driver where the machine is emulated, on a host that does other things, too.
 complaint='BUG:|kernel BUG|WARNING:|Oops|general protection fault|Unable to handle|Internal error|KASAN|UBSAN'
 
-# log_since DOMAIN TIME: the kernel's log after that time.
-log_since() {
-	in_domain "$1" dmesg | awk -v since="${2:-0}" '
+# since TIME: of a kernel's log, what is later.
+since() {
+	awk -v since="${1:-0}" '
 		{ time = $0; sub(/^\[ */, "", time) }
-		time + 0 > since + 0 || since + 0 == 0'
+		time + 0 > since + 0'
 }
 
-# complaints DOMAIN TIME: from the first on, without the registers and the code.
+# complaints: of a kernel's log, from the first on, without registers and code.
 complaints() {
-	log_since "$1" "$2" | grep -v 'soft lockup' | grep -Ev '\] (Code:|R[A-Z0-9]+: |[RFDC][S0-9][^ ]*: |Modules linked in|PKRU|PGD|  *\?)' |
-		awk -v pattern="$complaint" '$0 ~ pattern { found = 1 } found' | head -n "${3:-24}" | sed 's/^/    /'
+	grep -v 'soft lockup' | grep -Ev '\] ((Code|PKRU|PGD|Modules linked in|R[A-Z0-9]+|E?FLAGS|FS|CS|CR2|DR[0-9]):|R[A-Z0-9]+: 0| \?)' |
+		awk -v pattern="$complaint" '$0 ~ pattern { found = 1 } found' | head -n 24 | sed 's/^/    /'
 }
 
-# die_crashed DOMAIN TIME
+# die_crashed DOMAIN
 die_crashed() {
 	say "the kernel of $(called "$1") says:" >&2
-	complaints "$1" "$2" >&2
+	limit=20
+	in_domain "$1" dmesg 2>/dev/null | complaints >"$tmp/said"
+	if [ -s "$tmp/said" ] || [ "$where" = host ]; then cat "$tmp/said" >&2; else "$lab" printed "$1" >&2; fi
 	[ "$where" = lab ] ||
 		die "the kernel of this domain has crashed (see above); what is done to a device now may wait for ever." "Reboot this domain."
 	die "the kernel of $(called "$1") has crashed (see above); what is done to a device now may wait for ever." \
 		"Start again with a fresh lab: make lab-reset"
 }
 
-# must_be_well WHAT: no kernel has complained since the survey.
+# must_be_well WHAT: no kernel has complained between the survey and check_kernels.
 must_be_well() {
-	check_kernels
 	unwell=
 	for domain in $domains; do
-		found=$(complaints "$domain" "$(fact "$domain" time)")
+		found=$(complaints <"$tmp/log.$domain")
 		[ -n "$found" ] || continue
 		say "" "The kernel of $(called "$domain") complains:" "$found" >&2
 		unwell="$unwell${unwell:+ and }$(called "$domain")"

@@ -6,48 +6,17 @@
 # business, processes that were started by hand: all of it goes, and only then it
 # is said that nothing is left.
 
-# XenStore's directories of our type, for a line that runs in dom0.
-directories="directories() {
-	for d in \$(xenstore-list /local/domain); do
-		for kind in device backend error/device error/backend; do
-			! xenstore-exists /local/domain/\$d/\$kind/$driver || echo /local/domain/\$d/\$kind/$driver
-		done
-	done
-}
-"
-
-# Each device, as "BACKEND-DOMID DOMID N": those that have a backend's directory first,
-# then, with a "-", those that have nothing but a frontend's. For a line in dom0.
-devices="devices() {
-	for b in \$(xenstore-list /local/domain); do
-		for d in \$(xenstore-list /local/domain/\$b/backend/$driver 2>/dev/null); do
-			for n in \$(xenstore-list /local/domain/\$b/backend/$driver/\$d); do echo \$b \$d \$n; done
-		done
-	done
-	for d in \$(xenstore-list /local/domain); do
-		for n in \$(xenstore-list /local/domain/\$d/device/$driver 2>/dev/null); do
-			for b in \$(xenstore-list /local/domain); do
-				! xenstore-exists /local/domain/\$b/backend/$driver/\$d/\$n || continue 2
-			done
-			echo - \$d \$n
-		done
-	done
-}
-"
-
 unload() {
 	if has_back; then remove_devices; fi
-	for domain in $domains; do
-		[ -z "$(fact "$domain" process)" ] || stop_processes "$domain"
-	done
+	for domain in $domains; do stop_processes "$domain"; done
 	remove_modules front xen
 	remove_modules back xen-backend
 	if has_back; then remove_directories; fi
 }
 
 remove_devices() {
-	in_dom0 "${devices}devices" >"$tmp/devices" || check_kernels
-	while read -r backend domid device <&4; do
+	fact_of_dom0 device >"$tmp/devices"
+	while read -r backend domid device _ <&4; do
 		[ "$backend" != - ] || say "device $device of domain $domid has no backend any more: removing what is left of it"
 		script deactivate.sh --device "$device" --backend "${backend#-}" "$domid" || check_kernels
 	done 4<"$tmp/devices"
@@ -56,17 +25,19 @@ remove_devices() {
 # What the script does not take: a device that is not called by a number, an empty
 # directory, the error of a device that is gone.
 remove_directories() {
-	in_dom0 "$directories
-		for d in \$(directories); do xenstore-rm -t \$d || exit; done" ||
+	fact_of_dom0 directory >"$tmp/directories"
+	[ -s "$tmp/directories" ] || return 0
+	in_dom0 "for d in $(paste -sd ' ' "$tmp/directories"); do ! xenstore-exists \$d || xenstore-rm -t \$d || exit; done" ||
 		die "XenStore's directories of $driver could not be removed (see above)."
 }
 
 # A process ends by itself when its device goes. If it does not it is told to, and
 # if it cannot hear, because it is stopped, it is killed.
 stop_processes() {
+	[ -n "$(fact "$1" process; fact "$1" file | grep /run/)" ] || return 0
 	in_domain "$1" "for pid in $(fact "$1" process | paste -sd ' '); do
 			try=0
-			while [ -e /proc/\$pid/exe ] && readlink /proc/\$pid/exe | grep -q ${driver}peer; do
+			while [ -e /proc/\$pid/exe ]; do
 				try=\$((try + 1))
 				case \$try in
 				30) kill \$pid; kill -CONT \$pid ;;
@@ -95,9 +66,9 @@ remove_module() {
 	in_domain "$1" "$there
 		unbind() { echo \$1 >/sys/bus/$3/drivers/$2/unbind; }
 		for d in /sys/bus/$3/drivers/$2/$driver-*; do
-			[ ! -e \$d ] || limited 20 unbind \${d##*/} || exit
+			[ ! -e \$d ] || limited 30 unbind \${d##*/} || exit
 		done
-		limited 20 rmmod $2 && exit
+		limited 30 rmmod $2 && exit
 		status=\$?
 		for p in /proc/[0-9]*; do
 			! ls -l \$p/fd 2>/dev/null | grep -q /dev/$driver ||
@@ -106,8 +77,8 @@ remove_module() {
 		exit \$status"
 	case $? in
 	0) return ;;
-	124) stuck "$1" "$2 in $(called "$1") cannot be removed within 20 s" ;;
-	125) die_crashed "$1" "$(fact "$1" time)" ;;
+	124) stuck "$1" "$2 in $(called "$1") cannot be removed within 30 s" ;;
+	125) die_crashed "$1" ;;
 	esac
 	check_kernels
 	die "$2 in $(called "$1") is still in use." "End what uses it, then type the same command again."
@@ -125,7 +96,7 @@ stuck() {
 nothing_left() {
 	look_around
 	{
-		! has_back || in_dom0 "$directories directories" | sed 's/^/XenStore: /'
+		fact_of_dom0 directory | sed 's/^/XenStore: /'
 		for domain in $domains; do
 			fact "$domain" module | sed "s/^\([a-z]*\).*/$(called "$domain"): the module $driver\1/"
 			fact "$domain" process | sed "s/^/$(called "$domain"): ${driver}peer, process /"
