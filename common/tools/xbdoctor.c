@@ -43,7 +43,7 @@ static bool (*const checks[])(struct patient *patient) = {
 	check_ids, check_pointers, check_owners, check_writers, check_readers, check_numbers,
 	check_states_valid, check_error_nodes, check_online, check_published, check_together,
 	check_version, check_orders, check_hotplug, check_port, check_overwritten, check_alive,
-	check_rings, check_progress, check_drivers,
+	check_rings, check_drivers, check_progress,
 };
 
 int main(int argc, char **argv)

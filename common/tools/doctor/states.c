@@ -139,7 +139,8 @@ bool check_progress(struct patient *patient)
 	} else if (step.step == BEGIN_AGAIN) {
 		finding(patient, ERROR, CLOSED,
 			"both ends are Closed: the device has ended, and neither end begins again");
-		advice_activate(patient);
+		if (!has_finding(patient, NOT_BOUND) && !has_finding(patient, NO_DRIVER))
+			advice_activate(patient);
 	} else {
 		report_stuck(patient, &step);
 	}
