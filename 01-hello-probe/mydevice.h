@@ -83,8 +83,8 @@
  *
  * Errors. An end that cannot go on, or does not accept what it reads, writes
  * the reason to error/DIRECTORY/error (its own domain's, as xenbus_dev_fatal()
- * does) and goes to Closing, then to Closed. It says so once: a peer that has
- * broken the protocol can do it again a thousand times a second.
+ * does) and goes to Closing, then to Closed. It gives each reason once, until it is
+ * bound again: a peer can cause one a thousand times a second.
  */
 #ifndef MYDEVICE_H
 #define MYDEVICE_H
@@ -95,7 +95,7 @@
  * @MYDEVICE_NEXT_VERSION: the first that does not exist yet
  *
  * Each version includes the ones before it. This code speaks the newest only: a
- * device that left out what its peer is there for would be Connected and useless.
+ * device that lacked what its peer needs would be Connected and useless.
  */
 enum mydevice_version {
 	MYDEVICE_HELLO = 1,

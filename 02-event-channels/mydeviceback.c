@@ -9,6 +9,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/bitmap.h>
 #include <linux/device.h>
 #include <linux/interrupt.h>
 #include <linux/kernel.h>
@@ -27,8 +28,8 @@
  * struct mydeviceback_info - one device, from probe to remove
  * @dev: the device on the XenBus
  * @version: the protocol version of this connection, 0 when there is none
- * @broken: the frontend broke the protocol: follow it no more
- * @told: why there is no connection, an errno that the log has already, or 0
+ * @broken: the frontend broke the protocol: do not follow it
+ * @told: for each errno, whether the log has it: why there is no connection
  * @reading: the transaction @xbt is open
  * @xbt: what the frontend published is read in it, and Connected written
  * @lock: serialises connecting and disconnecting with the sysfs attributes;
@@ -43,7 +44,7 @@ struct mydeviceback_info {
 	struct xenbus_device *dev;
 	unsigned int version;
 	bool broken;
-	int told;
+	DECLARE_BITMAP(told, 256);
 	bool reading;
 	struct xenbus_transaction xbt;
 	struct mutex lock;	/* connecting against sysfs */
@@ -55,10 +56,10 @@ struct mydeviceback_info {
 };
 
 /*
- * Writes this end's state. xenbus_switch_state() returns 0 even if it could not:
- * it needs a transaction, and a domain may have only a few open at a time. Whether
- * it has written shows in dev->state. If it has not, a plain write usually
- * succeeds, unless the node is gone: then nothing may make it again.
+ * Writes this end's state. xenbus_switch_state() needs a transaction, of which a
+ * domain may have only a few open at a time, and returns 0 even if there is none.
+ * dev->state shows that: it is the old one then, and a plain write may do, unless
+ * the node is gone or somebody else has written there.
  */
 static void mydeviceback_switch_state(struct mydeviceback_info *info,
 				      enum xenbus_state state)
@@ -66,7 +67,8 @@ static void mydeviceback_switch_state(struct mydeviceback_info *info,
 	struct xenbus_device *dev = info->dev;
 
 	xenbus_switch_state(dev, state);
-	if (dev->state != state && xenbus_exists(XBT_NIL, dev->nodename, "state") &&
+	if (dev->state != state &&
+	    xenbus_read_unsigned(dev->nodename, "state", XenbusStateUnknown) == dev->state &&
 	    !xenbus_printf(XBT_NIL, dev->nodename, "state", "%d", state))
 		dev->state = state;
 }
@@ -86,10 +88,11 @@ static int mydeviceback_end_reading(struct mydeviceback_info *info, bool keep)
 }
 
 /*
- * Closes and says why, in the log and in an error node: once, for a frontend that
- * lies can do so a thousand times a second. It is not followed any more. But a
- * lack of memory, or of another resource of this domain, is no lie, nor is what
- * was read while the frontend was being restarted.
+ * Closes and says why, in the log and in an error node: once for each @err, because a
+ * frontend can cause this a thousand times a second. A frontend that breaks the
+ * protocol is not followed any more: -EPROTO, or -ENOENT for a node that must be
+ * there. Whatever can happen between two honest ends is no such thing: a lack of
+ * memory, another version, a port or a page of a frontend that is being restarted.
  *
  * Return: @err, or -EAGAIN if what was read has changed meanwhile.
  */
@@ -98,7 +101,7 @@ static int mydeviceback_give_up(struct mydeviceback_info *info, int err,
 				const char *fmt, ...)
 {
 	struct va_format vaf = { .fmt = fmt };
-	bool again = info->told == err;
+	bool again = test_and_set_bit(min(-err, 255), info->told);
 	va_list args;
 
 	if (mydeviceback_end_reading(info, true) == -EAGAIN)
@@ -108,8 +111,7 @@ static int mydeviceback_give_up(struct mydeviceback_info *info, int err,
 	if (!again)
 		xenbus_dev_fatal(info->dev, err, "%pV", &vaf);
 	va_end(args);
-	info->told = err;
-	if (err != -ENOMEM && err != -ENOSPC && err != -EPROTONOSUPPORT)
+	if (err == -EPROTO || err == -ENOENT)
 		info->broken = true;
 	mydeviceback_switch_state(info, again ? XenbusStateClosed : XenbusStateClosing);
 	return err;
@@ -242,7 +244,7 @@ static int mydeviceback_offer(struct mydeviceback_info *info)
  * It runs in XenBus's thread, xenwatch, or in the process that loads or binds the
  * driver. Like every XenBus callback it may sleep, but not for another domain, nor
  * for a disk: the disk's own driver may need xenwatch to answer. So memory is
- * allocated without reclaim by I/O, here and in all that is called.
+ * allocated without reclaim by I/O, here and in everything that is called.
  */
 static int mydeviceback_probe(struct xenbus_device *dev,
 			      const struct xenbus_device_id *id)
@@ -293,7 +295,7 @@ static int mydeviceback_read(struct mydeviceback_info *info, const char *node,
 	err = kstrtouint(text, 10, value);
 	kfree(text);
 	if (err)
-		return mydeviceback_give_up(info, err, "%s/%s is not a number in range",
+		return mydeviceback_give_up(info, -EPROTO, "%s/%s is not a number in range",
 					    dev->otherend, node);
 	return 0;
 }
@@ -307,7 +309,8 @@ static int mydeviceback_negotiate(struct mydeviceback_info *info)
 	if (err)
 		return err;
 	if (info->version < MYDEVICE_OLDEST_VERSION || info->version > MYDEVICE_VERSION)
-		return mydeviceback_give_up(info, -EPROTO,
+		return mydeviceback_give_up(info, info->version - 1u < MYDEVICE_VERSION ?
+					    -EPROTONOSUPPORT : -EPROTO,
 					    "the frontend wants version %u, and this end speaks %u",
 					    info->version, MYDEVICE_VERSION);
 	return 0;
@@ -362,7 +365,6 @@ static int mydeviceback_go_live(struct mydeviceback_info *info)
 		return mydeviceback_give_up(info, err ?: end, "writing Connected to %s",
 					    dev->nodename);
 	dev->state = XenbusStateConnected;
-	info->told = 0;
 	dev_info_ratelimited(&dev->dev, "Connected, protocol version %u.\n",
 			     info->version);
 	return 0;
@@ -425,15 +427,15 @@ static void mydeviceback_explain_refusal(struct mydeviceback_info *info)
 {
 	unsigned int version;
 
-	if (info->dev->state != XenbusStateInitWait || info->told == -EPROTONOSUPPORT)
+	if (info->dev->state != XenbusStateInitWait)
 		return;
 	version = xenbus_read_unsigned(info->dev->otherend, MYDEVICE_NODE_VERSION,
 				       MYDEVICE_VERSION);
-	if (version >= MYDEVICE_OLDEST_VERSION && version <= MYDEVICE_VERSION)
+	if ((version >= MYDEVICE_OLDEST_VERSION && version <= MYDEVICE_VERSION) ||
+	    test_and_set_bit(EPROTONOSUPPORT, info->told))
 		return;
 	dev_err(&info->dev->dev, "the frontend speaks version %u, and this end %u\n",
 		version, MYDEVICE_VERSION);
-	info->told = -EPROTONOSUPPORT;
 }
 
 /* The frontend is closing or closed: release, and say the same. */
@@ -494,7 +496,6 @@ static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 		break;
 
 	case XenbusStateClosed:
-		mydeviceback_explain_refusal(info);
 		if (!xenbus_dev_is_online(dev))
 			gone = true;	/* the toolstack is taking it away */
 		if (dev->state == XenbusStateInitWait && !gone)
@@ -527,6 +528,7 @@ static void mydeviceback_remove(struct xenbus_device *dev)
 	unsigned int noio = memalloc_noio_save();
 
 	mydeviceback_disconnect(info);
+	mydeviceback_switch_state(info, XenbusStateClosed);
 	memalloc_noio_restore(noio);
 	kfree(info);
 	dev_info(&dev->dev, "Goodbye.\n");

@@ -8,6 +8,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/bitmap.h>
 #include <linux/device.h>
 #include <linux/interrupt.h>
 #include <linux/kernel.h>
@@ -31,8 +32,8 @@
  * struct mydevicefront_info - one device, from probe to remove
  * @dev: the device on the XenBus
  * @version: the protocol version of this connection, 0 when there is none
- * @broken: the backend broke the protocol: follow it no more
- * @told: why there is no connection, an errno that the log has already, or 0
+ * @broken: the backend broke the protocol: do not follow it
+ * @told: for each errno, whether the log has it: why there is no connection
  * @lock: serialises connecting and disconnecting with the sysfs attributes;
  *	the interrupt handler does not take it
  * @evtchn: the event channel's port in this domain
@@ -46,7 +47,7 @@ struct mydevicefront_info {
 	struct xenbus_device *dev;
 	unsigned int version;
 	bool broken;
-	int told;
+	DECLARE_BITMAP(told, 256);
 	struct mutex lock;	/* connecting against sysfs */
 	evtchn_port_t evtchn;
 	int irq;
@@ -145,10 +146,10 @@ static struct attribute *mydevicefront_attrs[] = {
 ATTRIBUTE_GROUPS(mydevicefront);
 
 /*
- * Writes this end's state. xenbus_switch_state() returns 0 even if it could not:
- * it needs a transaction, and a domain may have only a few open at a time. Whether
- * it has written shows in dev->state. If it has not, a plain write usually
- * succeeds, unless the node is gone: then nothing may make it again.
+ * Writes this end's state. xenbus_switch_state() needs a transaction, of which a
+ * domain may have only a few open at a time, and returns 0 even if there is none.
+ * dev->state shows that: it is the old one then, and a plain write may do, unless
+ * the node is gone or somebody else has written there.
  */
 static void mydevicefront_switch_state(struct mydevicefront_info *info,
 				       enum xenbus_state state)
@@ -156,16 +157,18 @@ static void mydevicefront_switch_state(struct mydevicefront_info *info,
 	struct xenbus_device *dev = info->dev;
 
 	xenbus_switch_state(dev, state);
-	if (dev->state != state && xenbus_exists(XBT_NIL, dev->nodename, "state") &&
+	if (dev->state != state &&
+	    xenbus_read_unsigned(dev->nodename, "state", XenbusStateUnknown) == dev->state &&
 	    !xenbus_printf(XBT_NIL, dev->nodename, "state", "%d", state))
 		dev->state = state;
 }
 
 /*
- * Closes and says why, in the log and in an error node: once, for a backend that
- * lies can do so a thousand times a second. It is not followed any more. But a
- * lack of memory, or of another resource of this domain, is no lie, nor is it to
- * speak another version: the next backend may speak ours.
+ * Closes and says why, in the log and in an error node: once for each @err, because a
+ * backend can cause this a thousand times a second. A backend that breaks the
+ * protocol is not followed any more: -EPROTO, or -ENOENT for a node that must be
+ * there. Whatever can happen between two honest ends is no such thing: a lack of
+ * memory, another version, a restart.
  *
  * Return: @err.
  */
@@ -174,7 +177,7 @@ static int mydevicefront_give_up(struct mydevicefront_info *info, int err,
 				 const char *fmt, ...)
 {
 	struct va_format vaf = { .fmt = fmt };
-	bool again = info->told == err;
+	bool again = test_and_set_bit(min(-err, 255), info->told);
 	va_list args;
 
 	va_start(args, fmt);
@@ -182,8 +185,7 @@ static int mydevicefront_give_up(struct mydevicefront_info *info, int err,
 	if (!again)
 		xenbus_dev_fatal(info->dev, err, "%pV", &vaf);
 	va_end(args);
-	info->told = err;
-	if (err != -ENOMEM && err != -ENOSPC && err != -EPROTONOSUPPORT)
+	if (err == -EPROTO || err == -ENOENT)
 		info->broken = true;
 	mydevicefront_switch_state(info, again ? XenbusStateClosed : XenbusStateClosing);
 	return err;
@@ -197,7 +199,7 @@ static int mydevicefront_give_up(struct mydevicefront_info *info, int err,
  * It runs in XenBus's thread, xenwatch, or in the process that loads or binds the
  * driver. Like every XenBus callback it may sleep, but not for another domain, nor
  * for a disk: the disk's own frontend may need xenwatch to answer. So memory is
- * allocated without reclaim by I/O, here and in all that is called.
+ * allocated without reclaim by I/O, here and in everything that is called.
  */
 static int mydevicefront_probe(struct xenbus_device *dev,
 			       const struct xenbus_device_id *id)
@@ -238,7 +240,7 @@ static unsigned int mydevicefront_pick_version(char *versions)
 
 /*
  * Reads the backend's offer and decides what this connection will be like. If
- * there is no version for it, the backend learns from "version" which would do.
+ * there is no version for it, "version" tells the backend what this end speaks.
  */
 static int mydevicefront_negotiate(struct mydevicefront_info *info)
 {
@@ -384,7 +386,6 @@ fail:
 static void mydevicefront_go_live(struct mydevicefront_info *info)
 {
 	mydevicefront_switch_state(info, XenbusStateConnected);
-	info->told = 0;
 	dev_info_ratelimited(&info->dev->dev, "Connected, protocol version %u.\n",
 			     info->version);
 }
@@ -439,6 +440,9 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 		break;
 
 	case XenbusStateClosing:
+		if (dev->state == XenbusStateInitialising &&
+		    xenbus_read_unsigned(dev->otherend, "online", 0))
+			break;		/* left over; it will follow our state */
 		mydevicefront_stop(info);
 		mydevicefront_say_closed(info);
 		break;
@@ -472,7 +476,7 @@ static int mydevicefront_resume(struct xenbus_device *dev)
 	mutex_lock(&info->lock);
 	mydevicefront_disconnect(info);
 	info->broken = false;
-	info->told = 0;
+	bitmap_zero(info->told, 256);
 	mutex_unlock(&info->lock);
 	memalloc_noio_restore(noio);
 	return 0;
@@ -490,6 +494,7 @@ static void mydevicefront_remove(struct xenbus_device *dev)
 	struct mydevicefront_info *info = dev_get_drvdata(&dev->dev);
 	unsigned int noio = memalloc_noio_save();
 
+	mydevicefront_switch_state(info, XenbusStateClosed);	/* before it closes the port */
 	mydevicefront_stop(info);
 	mydevicefront_disconnect(info);
 	memalloc_noio_restore(noio);

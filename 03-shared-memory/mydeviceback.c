@@ -9,6 +9,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/bitmap.h>
 #include <linux/bitops.h>
 #include <linux/cdev.h>
 #include <linux/debugfs.h>
@@ -184,8 +185,8 @@ struct mydeviceback_node {
  * struct mydeviceback_info - one device, from probe to remove
  * @dev: the device on the XenBus
  * @version: the protocol version of this connection, 0 when there is none
- * @broken: the frontend broke the protocol: follow it no more
- * @told: why there is no connection, an errno that the log has already, or 0
+ * @broken: the frontend broke the protocol: do not follow it
+ * @told: for each errno, whether the log has it: why there is no connection
  * @reading: the transaction @xbt is open
  * @xbt: what the frontend published is read in it, and Connected written
  * @lock: serialises connecting and disconnecting with the sysfs attributes;
@@ -206,7 +207,7 @@ struct mydeviceback_info {
 	struct xenbus_device *dev;
 	unsigned int version;
 	bool broken;
-	int told;
+	DECLARE_BITMAP(told, 256);
 	bool reading;
 	struct xenbus_transaction xbt;
 	struct mutex lock;	/* connecting against sysfs */
@@ -224,10 +225,10 @@ struct mydeviceback_info {
 };
 
 /*
- * Writes this end's state. xenbus_switch_state() returns 0 even if it could not:
- * it needs a transaction, and a domain may have only a few open at a time. Whether
- * it has written shows in dev->state. If it has not, a plain write usually
- * succeeds, unless the node is gone: then nothing may make it again.
+ * Writes this end's state. xenbus_switch_state() needs a transaction, of which a
+ * domain may have only a few open at a time, and returns 0 even if there is none.
+ * dev->state shows that: it is the old one then, and a plain write may do, unless
+ * the node is gone or somebody else has written there.
  */
 static void mydeviceback_switch_state(struct mydeviceback_info *info,
 				      enum xenbus_state state)
@@ -235,7 +236,8 @@ static void mydeviceback_switch_state(struct mydeviceback_info *info,
 	struct xenbus_device *dev = info->dev;
 
 	xenbus_switch_state(dev, state);
-	if (dev->state != state && xenbus_exists(XBT_NIL, dev->nodename, "state") &&
+	if (dev->state != state &&
+	    xenbus_read_unsigned(dev->nodename, "state", XenbusStateUnknown) == dev->state &&
 	    !xenbus_printf(XBT_NIL, dev->nodename, "state", "%d", state))
 		dev->state = state;
 }
@@ -255,10 +257,11 @@ static int mydeviceback_end_reading(struct mydeviceback_info *info, bool keep)
 }
 
 /*
- * Closes and says why, in the log and in an error node: once, for a frontend that
- * lies can do so a thousand times a second. It is not followed any more. But a
- * lack of memory, or of another resource of this domain, is no lie, nor is what
- * was read while the frontend was being restarted.
+ * Closes and says why, in the log and in an error node: once for each @err, because a
+ * frontend can cause this a thousand times a second. A frontend that breaks the
+ * protocol is not followed any more: -EPROTO, or -ENOENT for a node that must be
+ * there. Whatever can happen between two honest ends is no such thing: a lack of
+ * memory, another version, a port or a page of a frontend that is being restarted.
  *
  * Return: @err, or -EAGAIN if what was read has changed meanwhile.
  */
@@ -267,7 +270,7 @@ static int mydeviceback_give_up(struct mydeviceback_info *info, int err,
 				const char *fmt, ...)
 {
 	struct va_format vaf = { .fmt = fmt };
-	bool again = info->told == err;
+	bool again = test_and_set_bit(min(-err, 255), info->told);
 	va_list args;
 
 	if (mydeviceback_end_reading(info, true) == -EAGAIN)
@@ -277,8 +280,7 @@ static int mydeviceback_give_up(struct mydeviceback_info *info, int err,
 	if (!again)
 		xenbus_dev_fatal(info->dev, err, "%pV", &vaf);
 	va_end(args);
-	info->told = err;
-	if (err != -ENOMEM && err != -ENOSPC && err != -EPROTONOSUPPORT)
+	if (err == -EPROTO || err == -ENOENT)
 		info->broken = true;
 	mydeviceback_switch_state(info, again ? XenbusStateClosed : XenbusStateClosing);
 	return err;
@@ -354,8 +356,7 @@ static bool mydeviceback_stream_event(struct mydeviceback_stream *stream)
 /*
  * A frontend that is a process and died has its kernel clear @alive. What follows may
  * sleep and is done by a worker: once a connection, for a frontend can notify as often
- * as it likes. That worker is frozen while a guest is saved: XenBus changes the
- * other end's path under it otherwise.
+ * as it likes. That worker is frozen while this domain is saved.
  */
 static void mydeviceback_look_alive(struct mydeviceback_info *info)
 {
@@ -1177,7 +1178,7 @@ static void mydeviceback_bury(struct work_struct *work);
  * It runs in XenBus's thread, xenwatch, or in the process that loads or binds the
  * driver. Like every XenBus callback it may sleep, but not for another domain, nor
  * for a disk: the disk's own driver may need xenwatch to answer. So memory is
- * allocated without reclaim by I/O, here and in all that is called.
+ * allocated without reclaim by I/O, here and in everything that is called.
  */
 static int mydeviceback_probe(struct xenbus_device *dev,
 			      const struct xenbus_device_id *id)
@@ -1235,7 +1236,7 @@ static int mydeviceback_read(struct mydeviceback_info *info, const char *node,
 	err = kstrtouint(text, 10, value);
 	kfree(text);
 	if (err)
-		return mydeviceback_give_up(info, err, "%s/%s is not a number in range",
+		return mydeviceback_give_up(info, -EPROTO, "%s/%s is not a number in range",
 					    dev->otherend, node);
 	return 0;
 }
@@ -1249,7 +1250,8 @@ static int mydeviceback_negotiate(struct mydeviceback_info *info)
 	if (err)
 		return err;
 	if (info->version < MYDEVICE_OLDEST_VERSION || info->version > MYDEVICE_VERSION)
-		return mydeviceback_give_up(info, -EPROTO,
+		return mydeviceback_give_up(info, info->version - 1u < MYDEVICE_VERSION ?
+					    -EPROTONOSUPPORT : -EPROTO,
 					    "the frontend wants version %u, and this end speaks %u",
 					    info->version, MYDEVICE_VERSION);
 	return 0;
@@ -1278,7 +1280,7 @@ static int mydeviceback_setup_evtchn(struct mydeviceback_info *info)
 
 /*
  * Unmaps what is mapped in these places, and gives the places back. One that Xen
- * does not unmap is lost: the frontend's page is still there.
+ * does not unmap is leaked: the frontend's page is still there.
  */
 static void mydeviceback_unmap(struct mydeviceback_info *info,
 			       struct mydeviceback_places *places)
@@ -1305,7 +1307,7 @@ static void mydeviceback_unmap(struct mydeviceback_info *info,
 				places->page[free++] = page[j];
 	}
 	if (free < places->nr)
-		dev_err(&info->dev->dev, "Xen did not unmap %u pages: they are lost\n",
+		dev_err(&info->dev->dev, "Xen did not unmap %u pages: they are leaked\n",
 			places->nr - free);
 	gnttab_free_pages(free, places->page);
 	places->nr = 0;
@@ -1337,7 +1339,7 @@ static int mydeviceback_find_places(struct mydeviceback_info *info,
 }
 
 /*
- * Maps pages in the places from @first on. Xen tells of each how it went. The guest
+ * Maps pages in the places from @first on. Xen reports a status for each. The guest
  * chose the references, so any may be bad, and the others are mapped all the same.
  */
 static int mydeviceback_map_batch(struct mydeviceback_info *info,
@@ -1360,11 +1362,13 @@ static int mydeviceback_map_batch(struct mydeviceback_info *info,
 	}
 	if (err)
 		return mydeviceback_give_up(info, err, "mapping %u pages", nr);
-	if (bad)
-		return mydeviceback_give_up(info, bad->status == GNTST_no_space ? -ENOSPC :
-					    -EINVAL, "mapping grant reference %u: grant status %d",
-					    bad->ref, bad->status);
-	return 0;
+	if (!bad)
+		return 0;
+	err = -EINVAL;
+	if (bad->status == GNTST_no_space || bad->status == GNTST_no_device_space)
+		err = -ENOSPC;	/* in this domain */
+	return mydeviceback_give_up(info, err, "mapping grant reference %u: grant status %d",
+				    bad->ref, bad->status);
 }
 
 /* Maps the pages of these references, or some of them and reports an error. */
@@ -1450,7 +1454,7 @@ static int mydeviceback_read_order(struct mydeviceback_info *info,
 	int err = mydeviceback_read(info, node, order);
 
 	if (!err && *order > mydeviceback_max_order())
-		err = mydeviceback_give_up(info, -EPROTO,
+		err = mydeviceback_give_up(info, -ERANGE,
 					   "%s is %u, and at most %u is offered",
 					   node, *order, mydeviceback_max_order());
 	return err;
@@ -1612,7 +1616,7 @@ static int mydeviceback_go_live(struct mydeviceback_info *info)
 	struct xenbus_device *dev = info->dev;
 	int err, end;
 
-	mydeviceback_set_stream(info, info->stream);
+	mydeviceback_set_stream(info, info->stream);	/* before anybody sees Connected */
 	/* A node that is gone must not come back: see xenbus_switch_state(). */
 	err = xenbus_exists(info->xbt, dev->nodename, "state") ?
 	      xenbus_printf(info->xbt, dev->nodename, "state", "%d", XenbusStateConnected) :
@@ -1624,7 +1628,6 @@ static int mydeviceback_go_live(struct mydeviceback_info *info)
 		return mydeviceback_give_up(info, err ?: end, "writing Connected to %s",
 					    dev->nodename);
 	dev->state = XenbusStateConnected;
-	info->told = 0;
 	info->generation++;
 	if (xchg(&info->stream->death_seen, false))
 		mydeviceback_look_alive(info);	/* it died before this */
@@ -1693,15 +1696,15 @@ static void mydeviceback_explain_refusal(struct mydeviceback_info *info)
 {
 	unsigned int version;
 
-	if (info->dev->state != XenbusStateInitWait || info->told == -EPROTONOSUPPORT)
+	if (info->dev->state != XenbusStateInitWait)
 		return;
 	version = xenbus_read_unsigned(info->dev->otherend, MYDEVICE_NODE_VERSION,
 				       MYDEVICE_VERSION);
-	if (version >= MYDEVICE_OLDEST_VERSION && version <= MYDEVICE_VERSION)
+	if ((version >= MYDEVICE_OLDEST_VERSION && version <= MYDEVICE_VERSION) ||
+	    test_and_set_bit(EPROTONOSUPPORT, info->told))
 		return;
 	dev_err(&info->dev->dev, "the frontend speaks version %u, and this end %u\n",
 		version, MYDEVICE_VERSION);
-	info->told = -EPROTONOSUPPORT;
 }
 
 /* The frontend is closing or closed: release, and say the same. */
@@ -1786,7 +1789,6 @@ static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 		break;
 
 	case XenbusStateClosed:
-		mydeviceback_explain_refusal(info);
 		if (!xenbus_dev_is_online(dev))
 			gone = true;	/* the toolstack is taking it away */
 		if (dev->state == XenbusStateInitWait && !gone)
@@ -1825,6 +1827,7 @@ static void mydeviceback_remove(struct xenbus_device *dev)
 	mutex_unlock(&info->lock);
 	cancel_work_sync(&info->death);	/* no interrupt asks for it any more */
 	mydeviceback_del_node(info);
+	mydeviceback_switch_state(info, XenbusStateClosed);
 	memalloc_noio_restore(noio);
 	kfree(info);
 	dev_info(&dev->dev, "Goodbye.\n");

@@ -8,6 +8,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/bitmap.h>
 #include <linux/bitops.h>
 #include <linux/cdev.h>
 #include <linux/debugfs.h>
@@ -177,8 +178,8 @@ struct mydevicefront_node {
  * struct mydevicefront_info - one device, from probe to remove
  * @dev: the device on the XenBus
  * @version: the protocol version of this connection, 0 when there is none
- * @broken: the backend broke the protocol: follow it no more
- * @told: why there is no connection, an errno that the log has already, or 0
+ * @broken: the backend broke the protocol: do not follow it
+ * @told: for each errno, whether the log has it: why there is no connection
  * @lock: serialises connecting and disconnecting with the sysfs attributes;
  *	the interrupt handler does not take it
  * @evtchn: the event channel's port in this domain
@@ -199,7 +200,7 @@ struct mydevicefront_info {
 	struct xenbus_device *dev;
 	unsigned int version;
 	bool broken;
-	int told;
+	DECLARE_BITMAP(told, 256);
 	struct mutex lock;	/* connecting against sysfs */
 	evtchn_port_t evtchn;
 	int irq;
@@ -280,8 +281,8 @@ static bool mydevicefront_stream_event(struct mydevicefront_stream *stream)
 /*
  * A backend that is a process and died has its kernel clear @alive. What follows may
  * sleep and is done by a worker: once a connection, for a backend can notify as often
- * as it likes. That worker is frozen while a guest is saved: XenBus changes the
- * other end's path under it otherwise.
+ * as it likes. That worker is frozen while this guest is saved, because XenBus
+ * changes the other end's path when it is restored.
  */
 static void mydevicefront_look_alive(struct mydevicefront_info *info)
 {
@@ -1064,10 +1065,10 @@ ATTRIBUTE_GROUPS(mydevicefront);
 static void mydevicefront_bury(struct work_struct *work);
 
 /*
- * Writes this end's state. xenbus_switch_state() returns 0 even if it could not:
- * it needs a transaction, and a domain may have only a few open at a time. Whether
- * it has written shows in dev->state. If it has not, a plain write usually
- * succeeds, unless the node is gone: then nothing may make it again.
+ * Writes this end's state. xenbus_switch_state() needs a transaction, of which a
+ * domain may have only a few open at a time, and returns 0 even if there is none.
+ * dev->state shows that: it is the old one then, and a plain write may do, unless
+ * the node is gone or somebody else has written there.
  */
 static void mydevicefront_switch_state(struct mydevicefront_info *info,
 				       enum xenbus_state state)
@@ -1075,16 +1076,18 @@ static void mydevicefront_switch_state(struct mydevicefront_info *info,
 	struct xenbus_device *dev = info->dev;
 
 	xenbus_switch_state(dev, state);
-	if (dev->state != state && xenbus_exists(XBT_NIL, dev->nodename, "state") &&
+	if (dev->state != state &&
+	    xenbus_read_unsigned(dev->nodename, "state", XenbusStateUnknown) == dev->state &&
 	    !xenbus_printf(XBT_NIL, dev->nodename, "state", "%d", state))
 		dev->state = state;
 }
 
 /*
- * Closes and says why, in the log and in an error node: once, for a backend that
- * lies can do so a thousand times a second. It is not followed any more. But a
- * lack of memory, or of another resource of this domain, is no lie, nor is it to
- * speak another version: the next backend may speak ours.
+ * Closes and says why, in the log and in an error node: once for each @err, because a
+ * backend can cause this a thousand times a second. A backend that breaks the
+ * protocol is not followed any more: -EPROTO, or -ENOENT for a node that must be
+ * there. Whatever can happen between two honest ends is no such thing: a lack of
+ * memory, another version, a restart.
  *
  * Return: @err.
  */
@@ -1093,7 +1096,7 @@ static int mydevicefront_give_up(struct mydevicefront_info *info, int err,
 				 const char *fmt, ...)
 {
 	struct va_format vaf = { .fmt = fmt };
-	bool again = info->told == err;
+	bool again = test_and_set_bit(min(-err, 255), info->told);
 	va_list args;
 
 	va_start(args, fmt);
@@ -1101,8 +1104,7 @@ static int mydevicefront_give_up(struct mydevicefront_info *info, int err,
 	if (!again)
 		xenbus_dev_fatal(info->dev, err, "%pV", &vaf);
 	va_end(args);
-	info->told = err;
-	if (err != -ENOMEM && err != -ENOSPC && err != -EPROTONOSUPPORT)
+	if (err == -EPROTO || err == -ENOENT)
 		info->broken = true;
 	mydevicefront_switch_state(info, again ? XenbusStateClosed : XenbusStateClosing);
 	return err;
@@ -1116,7 +1118,7 @@ static int mydevicefront_give_up(struct mydevicefront_info *info, int err,
  * It runs in XenBus's thread, xenwatch, or in the process that loads or binds the
  * driver. Like every XenBus callback it may sleep, but not for another domain, nor
  * for a disk: the disk's own frontend may need xenwatch to answer. So memory is
- * allocated without reclaim by I/O, here and in all that is called.
+ * allocated without reclaim by I/O, here and in everything that is called.
  */
 static int mydevicefront_probe(struct xenbus_device *dev,
 			       const struct xenbus_device_id *id)
@@ -1166,7 +1168,7 @@ static unsigned int mydevicefront_pick_version(char *versions)
 
 /*
  * Reads the backend's offer and decides what this connection will be like. If
- * there is no version for it, the backend learns from "version" which would do.
+ * there is no version for it, "version" tells the backend what this end speaks.
  */
 static int mydevicefront_negotiate(struct mydevicefront_info *info)
 {
@@ -1555,10 +1557,11 @@ fail:
 /* Both ends are ready. */
 static void mydevicefront_go_live(struct mydevicefront_info *info)
 {
+	if (!info->stream)
+		return;		/* a state that a process has left */
 	mydevicefront_set_stream(info, info->stream);
 	info->generation++;
 	mydevicefront_switch_state(info, XenbusStateConnected);
-	info->told = 0;
 	if (xchg(&info->stream->death_seen, false))
 		mydevicefront_look_alive(info);	/* it died before this */
 	dev_info_ratelimited(&info->dev->dev, "Connected, protocol version %u.\n",
@@ -1655,6 +1658,9 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 		break;
 
 	case XenbusStateClosing:
+		if (dev->state == XenbusStateInitialising &&
+		    xenbus_read_unsigned(dev->otherend, "online", 0))
+			break;		/* left over; it will follow our state */
 		mydevicefront_stop(info);
 		mydevicefront_say_closed(info);
 		break;
@@ -1713,7 +1719,7 @@ static int mydevicefront_resume(struct xenbus_device *dev)
 	mutex_lock(&info->lock);
 	mydevicefront_disconnect(info);
 	info->broken = false;
-	info->told = 0;
+	bitmap_zero(info->told, 256);
 	info->still_mapped = false;	/* by a backend of the past */
 	mutex_unlock(&info->lock);
 	memalloc_noio_restore(noio);
@@ -1735,10 +1741,13 @@ static void mydevicefront_remove(struct xenbus_device *dev)
 	debugfs_remove(info->rings);
 	mutex_lock(&info->lock);
 	mydevicefront_stop_stream(info, -ENODEV);
+	mutex_unlock(&info->lock);
+	mydevicefront_part(info);
+	mydevicefront_switch_state(info, XenbusStateClosed);	/* before it closes the port */
+	mutex_lock(&info->lock);
 	mydevicefront_stop(info);
 	mutex_unlock(&info->lock);
 	cancel_work_sync(&info->death);	/* no interrupt asks for it any more */
-	mydevicefront_part(info);
 	mydevicefront_disconnect(info);
 	mydevicefront_del_node(info);
 	memalloc_noio_restore(noio);
