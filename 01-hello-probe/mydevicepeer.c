@@ -616,12 +616,12 @@ static bool peer_taken(struct peer *peer, const char *own)
 	int state;
 
 	if (module_drives(peer))
-		say("a module drives %s now, so this process leaves; rmmod mydevice%s, then start it again",
+		say("a module drives %s now; rmmod mydevice%s, then start this again",
 		    peer->dir, peer->frontend ? "front" : "back");
 	else if (!scan_number(own, &state) ||
 		 (state != (int)peer->state && (peer->frontend || state != XenbusStateClosing)))
-		say("another wrote '%.20s' to %s/state, where this process had %d: it leaves the device to that",
-		    own, peer->dir, peer->state);
+		say("another wrote '%.20s' to %s/state, where this end is %s: it is left to that",
+		    own, peer->dir, state_name(peer->state));
 	else
 		return false;
 	peer->taken = true;
@@ -845,7 +845,8 @@ static bool back_negotiate(struct peer *peer)
 	if (!peer_read_number(peer, MYDEVICE_NODE_VERSION, &peer->version))
 		return false;
 	if (!speaks(peer->version)) {
-		peer_fatal(peer, EX_PROTOCOL, "the frontend wants version %u, and this end speaks %u",
+		peer_fatal(peer, EX_PROTOCOL,
+			   "the frontend wants version %u, and this end speaks %u",
 			   peer->version, MYDEVICE_VERSION);
 		return false;
 	}

@@ -366,7 +366,8 @@ static void open_standard_files(void)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
 			exit(EX_OSFILE);
 	if (no_output)
-		die(EX_USAGE, "standard output is closed: what the other end sends would be lost; to have it so: >/dev/null");
+		die(EX_USAGE,
+		    "standard output is closed, and what comes would be lost; if it may: >/dev/null");
 }
 
 static const char usage[] =
@@ -901,8 +902,9 @@ static bool stream_has_moved(struct peer *peer)
 
 /*
  * Is the port to stay masked for a while? Events without a reason cost the other end
- * nothing: each doubles the time in which the next cannot come, as Linux does when an EOI says that an
- * event was spurious. Those that are answered are this end's own wish.
+ * nothing. Each doubles the time in which the next cannot come, as Linux does it with
+ * those whose EOI says that they were spurious. Where events are answered, each has a
+ * reason.
  */
 static bool peer_brake(struct peer *peer)
 {
@@ -1132,12 +1134,12 @@ static bool peer_taken(struct peer *peer, const char *own)
 	int state;
 
 	if (module_drives(peer))
-		say("a module drives %s now, so this process leaves; rmmod mydevice%s, then start it again",
+		say("a module drives %s now; rmmod mydevice%s, then start this again",
 		    peer->dir, peer->frontend ? "front" : "back");
 	else if (!scan_number(own, &state) ||
 		 (state != (int)peer->state && (peer->frontend || state != XenbusStateClosing)))
-		say("another wrote '%.20s' to %s/state, where this process had %d: it leaves the device to that",
-		    own, peer->dir, peer->state);
+		say("another wrote '%.20s' to %s/state, where this end is %s: it is left to that",
+		    own, peer->dir, state_name(peer->state));
 	else
 		return false;
 	peer->taken = true;
@@ -1385,7 +1387,8 @@ static bool back_negotiate(struct peer *peer)
 	if (!peer_read_number(peer, MYDEVICE_NODE_VERSION, &peer->version))
 		return false;
 	if (!speaks(peer->version)) {
-		peer_fatal(peer, EX_PROTOCOL, "the frontend wants version %u, and this end speaks %u",
+		peer_fatal(peer, EX_PROTOCOL,
+			   "the frontend wants version %u, and this end speaks %u",
 			   peer->version, MYDEVICE_VERSION);
 		return false;
 	}
