@@ -1993,14 +1993,14 @@ static bool peer_restored(struct peer *peer)
 	return peer->restored;
 }
 
-/* The number of the domain that this process is in; 0 if that cannot be read. */
+/* The number of the domain that this process is in; as before, if it cannot be read. */
 static unsigned int peer_own_domid(struct peer *peer)
 {
 	char *text = xs_read(peer->xs, XBT_NULL, "domid", NULL);
 	unsigned int domid;
 
 	if (!text || !parse_number(text, &domid))
-		domid = 0;
+		domid = peer->domid;
 	free(text);
 	return domid;
 }
