@@ -44,9 +44,8 @@
 
 #include "mydevice.h"
 
-/* A grant covers a whole page of this kernel's, and so does the index. */
 #if PAGE_SHIFT != 12
-#error "mydevice needs a kernel with pages of 4 KiB (on arm64: CONFIG_ARM64_4K_PAGES)"
+#error "a grant is 4 KiB: use a kernel with such pages (on arm64: CONFIG_ARM64_4K_PAGES)"
 #endif
 
 /* More device nodes than a guest can have devices. */
@@ -1094,17 +1093,18 @@ static int mydevicefront_give_up(struct mydevicefront_info *info, int err,
 				 const char *fmt, ...)
 {
 	struct va_format vaf = { .fmt = fmt };
+	bool again = info->told == err;
 	va_list args;
 
 	va_start(args, fmt);
 	vaf.va = &args;
-	if (info->told != err)
+	if (!again)
 		xenbus_dev_fatal(info->dev, err, "%pV", &vaf);
 	va_end(args);
 	info->told = err;
 	if (err != -ENOMEM && err != -ENOSPC && err != -EPROTONOSUPPORT)
 		info->broken = true;
-	mydevicefront_switch_state(info, XenbusStateClosing);
+	mydevicefront_switch_state(info, again ? XenbusStateClosed : XenbusStateClosing);
 	return err;
 }
 

@@ -101,7 +101,7 @@ refuses_other_pages() {
 		sed -n '/^#if PAGE_SHIFT/,/^#endif/p' "03-shared-memory/$file" >"$work/pages.c"
 		gcc -E -DPAGE_SHIFT=12 "$work/pages.c" >/dev/null || return
 		! said=$(gcc -E -DPAGE_SHIFT=14 "$work/pages.c" 2>&1) || { echo "$file takes pages of 16 KiB"; return 1; }
-		echo "$said" | grep 'needs a kernel with pages of 4 KiB' || return
+		echo "$said" | grep 'use a kernel with such pages' || return
 	done
 }
 
