@@ -70,7 +70,7 @@
  * @over: a connection of this end has come to its end
  * @gone: the device's nodes are gone, or not this end's any more
  * @taken: another driver has them
- * @misfit: it was said that the other end speaks other versions
+ * @misfit: it was said that the other end speaks no version of ours
  * @broken: this end has given up, and said why
  * @done: it is time to leave
  * @status: what the process exits with, one of sysexits.h
@@ -192,6 +192,8 @@ static enum xenbus_state peer_otherend_state(struct peer *peer);
 static char *peer_read(struct peer *peer, const char *dir, const char *node);
 static void peer_fatal(struct peer *peer, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+static void peer_misfit(struct peer *peer, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 static void peer_write_error(struct peer *peer, const char *message);
 static void peer_switch_state(struct peer *peer, enum xenbus_state state);
 static bool peer_write_state(struct peer *peer, xs_transaction_t xbt);
@@ -291,8 +293,7 @@ static void peer_parse(struct peer *peer, int argc, char **argv)
 		backend |= option == 'b';
 		parse_option(peer, option);
 	}
-	if (!peer->answer_given)
-		peer->answer = backend;
+	peer->answer |= backend && !peer->answer_given;
 	if (peer->frontend == backend)
 		die(EX_USAGE, "which end is it to be? --frontend or --backend (--help says more)");
 	if (argc - optind != backend)
@@ -763,12 +764,12 @@ static bool peer_taken(struct peer *peer, const char *own)
 	int state;
 
 	if (module_drives(peer))
-		say("a module drives %s now, so this process leaves; rmmod mydevice%s, then start it again",
+		say("a module drives %s now; rmmod mydevice%s, then start this again",
 		    peer->dir, peer->frontend ? "front" : "back");
 	else if (!scan_number(own, &state) ||
 		 (state != (int)peer->state && (peer->frontend || state != XenbusStateClosing)))
-		say("another wrote '%.20s' to %s/state, where this process had %d: it leaves the device to that",
-		    own, peer->dir, peer->state);
+		say("another wrote '%.20s' to %s/state, where this end is %s: it is left to that",
+		    own, peer->dir, state_name(peer->state));
 	else
 		return false;
 	peer->taken = true;
@@ -856,22 +857,21 @@ static bool front_connect(struct peer *peer)
 static bool front_negotiate(struct peer *peer)
 {
 	char *versions = peer_read(peer, peer->otherend, MYDEVICE_NODE_VERSIONS);
+	char *text;
 
 	if (!versions) {
 		peer_fatal(peer, EX_PROTOCOL, "reading %s/%s: %s", peer->otherend,
 			   MYDEVICE_NODE_VERSIONS, strerror(errno));
 		return false;
 	}
+	text = strndup(versions, 32);	/* enough to say */
 	peer->version = pick_version(versions);
+	if (!peer->version)
+		peer_misfit(peer, "the backend speaks no version of ours: \"%s\", and this end %u",
+			    text ? text : "", MYDEVICE_VERSION);
 	free(versions);
-	if (!peer->version) {
-		peer->misfit = true;
-		peer_printf(peer, XBT_NULL, MYDEVICE_NODE_VERSION, "%u", MYDEVICE_VERSION);
-		peer_fatal(peer, EX_PROTOCOL, "the backend speaks no version that this end does: that is %u",
-			   MYDEVICE_VERSION);
-		return false;
-	}
-	return true;
+	free(text);
+	return peer->version;
 }
 
 /* Picks the highest version that both ends speak from "1,2,3"; 0 if none. */
@@ -951,19 +951,15 @@ static void back_otherend_changed(struct peer *peer, enum xenbus_state state)
  */
 static void back_ask_why(struct peer *peer)
 {
-	char *text, message[80];
 	unsigned int version;
+	char *text;
 
 	if (peer->state != XenbusStateInitWait || peer->misfit)
 		return;
 	text = peer_read(peer, peer->otherend, MYDEVICE_NODE_VERSION);
-	if (text && parse_number(text, &version) && !speaks(version)) {
-		snprintf(message, sizeof(message), "the frontend speaks version %u, and this end %u",
-			 version, MYDEVICE_VERSION);
-		say("%s", message);
-		peer_write_error(peer, message);
-		peer->misfit = true;
-	}
+	if (text && parse_number(text, &version) && !speaks(version))
+		peer_misfit(peer, "the frontend speaks version %u, and this end %u",
+			    version, MYDEVICE_VERSION);
 	free(text);
 }
 
@@ -1003,8 +999,8 @@ static bool back_negotiate(struct peer *peer)
 	if (!peer_read_number(peer, MYDEVICE_NODE_VERSION, &peer->version))
 		return false;
 	if (!speaks(peer->version)) {
-		peer->misfit = true;
-		peer_fatal(peer, EX_PROTOCOL, "the frontend speaks version %u, and this end %u",
+		peer_fatal(peer, EX_PROTOCOL,
+			   "the frontend wants version %u, and this end speaks %u",
 			   peer->version, MYDEVICE_VERSION);
 		return false;
 	}
@@ -1052,6 +1048,7 @@ static xenevtchn_port_or_error_t back_bind(struct peer *peer)
 static void peer_go_live(struct peer *peer)
 {
 	peer_switch_state(peer, XenbusStateConnected);
+	peer->misfit = false;
 	tell("Connected, protocol version %u.", peer->version);
 }
 
@@ -1234,14 +1231,14 @@ static bool peer_restored(struct peer *peer)
 	return peer->restored;
 }
 
-/* The number of the domain that this process is in; 0 if that cannot be read. */
+/* The number of the domain that this process is in; as before, if it cannot be read. */
 static unsigned int peer_own_domid(struct peer *peer)
 {
 	char *text = xs_read(peer->xs, XBT_NULL, "domid", NULL);
 	unsigned int domid;
 
 	if (!text || !parse_number(text, &domid))
-		domid = 0;
+		domid = peer->domid;
 	free(text);
 	return domid;
 }
@@ -1317,6 +1314,31 @@ static void peer_fatal(struct peer *peer, int status, const char *format, ...)
 		peer->done = true;
 	}
 	peer_switch_state(peer, XenbusStateClosing);
+}
+
+/*
+ * They have no version in common. This is said once, because it is no lie: one that
+ * stays waits for another at the other end.
+ */
+static void peer_misfit(struct peer *peer, const char *format, ...)
+{
+	char message[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	if (!peer->misfit) {
+		say("%s", message);
+		peer_write_error(peer, message);
+	}
+	peer->misfit = true;
+	if (peer->frontend) {
+		peer_printf(peer, XBT_NULL, MYDEVICE_NODE_VERSION, "%u", MYDEVICE_VERSION);
+		peer->status = peer->keep ? EX_OK : EX_PROTOCOL;
+		peer->done = !peer->keep;
+		peer_switch_state(peer, XenbusStateClosing);
+	}
 }
 
 /* The node is the one that xenbus_dev_fatal() writes in the kernel. */
@@ -1474,9 +1496,12 @@ static void die(int status, const char *format, ...)
 /* One line to standard error: standard output is the device's. */
 static void vsay(const char *format, va_list args)
 {
-	char line[600];
+	char line[600], *c;
 
 	vsnprintf(line, sizeof(line), format, args);
+	for (c = line; *c; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = '?';	/* it may be the other end's */
 	fprintf(stderr, "mydevicepeer: %s\n", line);
 }
 

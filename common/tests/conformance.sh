@@ -42,7 +42,7 @@ settled() { case $1 in discard*) echo "$1" ;; *) echo "settle:300 $1" ;; esac; }
 
 plug() { ! process "$1" || "in_$1" "/tmp/io /run/$(name "$1")/out open:rw plug"; }
 
-# What a process has kept of a connection that is over comes before the next one's.
+# What a process has kept of a connection that is over must be read before the next.
 forget() { ! process "$1" || io "$1" open:r discard:500 >/dev/null; }
 
 # swallow END BYTES: reads them; prints how many came.
@@ -96,7 +96,7 @@ bind_alone() {
 	else rebind front xen mydevice-0 drivers/mydevicefront/bind; fi
 }
 
-bind() { bind_alone "$1" && until_state '4 4' && forget "$(other "$1")"; }
+bind() { bind_alone "$1" && forget "$(other "$1")" && until_state '4 4'; }
 
 # As common/stage starts and stops it; pipes that nobody has open are empty.
 start_process() {

@@ -44,8 +44,9 @@ next_one_takes_over() {
 # -- what a stage can do ------------------------------------------------------
 
 works() {
-	is "$(in_dom0 "xenstore-read /local/domain/$guest/device/mydevice/0/version")" 1 "the frontend published the version"
-	is "$(in_dom0 "xenstore-read /local/domain/0/backend/mydevice/$guest/0/versions")" 1 "the backend offered it"
+	version=${stage%%-*}
+	is "$(in_dom0 "xenstore-read /local/domain/$guest/device/mydevice/0/version")" "${version#0}" "the frontend published the version"
+	is "$(in_dom0 "xenstore-read /local/domain/0/backend/mydevice/$guest/0/versions")" "${version#0}" "the backend offered it"
 	case $stage in 02-*) rings ;; esac
 }
 
@@ -176,17 +177,17 @@ bad_input() {
 # refused BACKEND-NODE VALUE TEXT: what a frontend says of an offer.
 refused() {
 	back_dir=/local/domain/0/backend/mydevice/$guest/0
-	in_dom0 "xenstore-write $back_dir/versions 1 $back_dir/max-ring-page-order 8 $back_dir/$1 '$2' $back_dir/state 2"
+	in_dom0 "xenstore-write $back_dir/versions 3 $back_dir/max-ring-page-order 8 $back_dir/$1 '$2' $back_dir/state 2"
 	said=$(in_domU "$peer --frontend </dev/null; echo status \$?" 2>&1)
 	has "$said" "$3" "an offer with $1 '$2' is refused"
 	has "$said" '^status 76$' "with status 76"
 	has "$(in_dom0 "xenstore-read /local/domain/$guest/error/device/mydevice/0/error")" "$3" "and the reason in XenStore"
-	is "$(in_dom0 "xenstore-read $front_dir/state; xenstore-list $front_dir | grep -E 'version|ring|event'")" 6 "Closed, and nothing published"
+	is "$(in_dom0 "xenstore-read $front_dir/state $front_dir/version; xenstore-list $front_dir | grep -E 'ring|event'" | paste -sd ' ')" '6 3' "Closed, and nothing published but the version that it speaks"
 }
 
 bad_offers() {
 	refused versions '' 'speaks no version'
-	refused versions 2,3 'speaks no version'
+	refused versions 1,2,4 'speaks no version'
 	refused versions '0,,x,-1,4294967297' 'speaks no version'
 }
 
