@@ -40,9 +40,9 @@ stop_processes() {
 			while [ -e /proc/\$pid/exe ]; do
 				try=\$((try + 1))
 				case \$try in
-				30) kill \$pid; kill -CONT \$pid ;;
-				60) kill -KILL \$pid ;;
-				90) echo \"process \$pid\" >&2; exit 1 ;;
+				50) kill \$pid; kill -CONT \$pid ;;
+				100) kill -KILL \$pid ;;
+				150) echo \"process \$pid\" >&2; exit 1 ;;
 				esac
 				sleep 0.1
 			done
@@ -66,7 +66,10 @@ remove_module() {
 	in_domain "$1" "$there
 		unbind() { echo \$1 >/sys/bus/$3/drivers/$2/unbind; }
 		for d in /sys/bus/$3/drivers/$2/$driver-*; do
-			[ ! -e \$d ] || limited 30 unbind \${d##*/} || exit
+			[ -e \$d ] || continue
+			limited 30 unbind \${d##*/}
+			status=\$?
+			case \$status in 124 | 125) exit \$status ;; esac
 		done
 		limited 30 rmmod $2 && exit
 		status=\$?
@@ -103,7 +106,9 @@ nothing_left() {
 		done
 	} >"$tmp/left"
 	[ ! -s "$tmp/left" ] || { sed 's/^/    /' "$tmp/left" >&2; die "not everything could be removed: this is left (see above)."; }
-	[ -z "$silent" ] || die "no device is left, and no module where that can be seen; but $silent."
+	case $silent in
+	*' is paused'* | *' has crashed'*) die "no device is left, and no module where that can be seen; but $silent." ;;
+	esac
 }
 
 # What could be looked at depends on where this is.

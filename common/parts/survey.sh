@@ -12,6 +12,7 @@
 #   xenwatch PID                   XenBus's thread, if it lives
 #   module END BUILD-ID            a module that is loaded
 #   process PID                    a process that drives an end
+#   stage STAGE                    whose process it is, if load started it
 #   file LINE                      where bytes go in and come out, for the reader
 #   guest NAME DOMID STATE         dom0 only: what xl lists
 #   directory PATH                 dom0 only: a directory of our type in XenStore
@@ -60,10 +61,11 @@ survey_line="echo \"time \$(dmesg | tail -n 1)\"
 	done
 	for pid in /run/${driver}[0-9]*/pid; do
 		[ ! -e \$pid ] || echo \"file \${pid%pid}in and out, of ${driver}peer, process \$(cat \$pid)\"
+		[ ! -e \${pid%pid}stage ] || echo \"stage \$(cat \${pid%pid}stage)\"
 	done
 	true"
 survey_dom0="
-	xl list | awk 'NR > 1 { print \"guest\", \$1, \$2, \$5 }'
+	xl list 2>/dev/null | awk 'NR > 1 { print \"guest\", \$1, \$2, \$5 }'
 	xenstore-ls -f /local/domain | grep '^/local/domain/[0-9]*/[a-z/]*/${driver}[/ ]'
 	true"
 
