@@ -13,7 +13,7 @@ ifeq ($(filter lab host,$(WHERE)),)
 $(error WHERE is lab or host, not '$(WHERE)')
 endif
 
-# What drives each end: the module, or the process mydevicepeer.
+# What drives each end: the module, or a process.
 FRONT ?= kernel
 BACK ?= kernel
 ifneq ($(filter-out kernel user,$(FRONT) $(BACK)),)
