@@ -66,7 +66,7 @@ survey_line="echo \"time \$(dmesg | tail -n 1)\"
 	true"
 survey_dom0="
 	xl list 2>/dev/null | awk 'NR > 1 { print \"guest\", \$1, \$2, \$5 }'
-	xenstore-ls -f /local/domain | grep '^/local/domain/[0-9]*/[a-z/]*/${driver}[/ ]'
+	xenstore-ls -f /local/domain | grep '^/local/domain/[0-9]*/\\(error/\\)*\\(device\\|backend\\)/${driver}[/ ]'
 	true"
 
 # find_devices: of XenStore's nodes makes devices and directories; passes on what is no node.
@@ -96,14 +96,14 @@ find_devices() {
 				if (n == 8 && name[8] == "state") front[at] = state
 			}
 		}
-		function known(s) { return s == "" ? "gone" : s }
+		function state(of, at) { return !(at in of) ? "gone" : of[at] == "" ? "stateless" : of[at] }
 		END {
 			for (i = 1; i <= backs; i++) {
 				split(order[i], part, " ")
-				print "device", order[i], known(back[order[i]]), known(front[part[2] " " part[3]])
+				print "device", order[i], state(back, order[i]), state(front, part[2] " " part[3])
 			}
 			for (i = 1; i <= fronts; i++)
-				if (!(lone[i] in has)) print "device - ", lone[i], "gone", known(front[lone[i]])
+				if (!(lone[i] in has)) print "device -", lone[i], "gone", state(front, lone[i])
 		}'
 }
 
