@@ -12,6 +12,7 @@
 #   xenwatch PID                   XenBus's thread, if it lives
 #   module END BUILD-ID            a module that is loaded
 #   process PID                    a process that drives an end
+#   object PATH                    a device that XenBus has there, by its directory
 #   stage STAGE                    whose process it is, if load started it
 #   file LINE                      where bytes go in and come out, for the reader
 #   guest NAME DOMID STATE         dom0 only: what xl lists
@@ -54,6 +55,9 @@ survey_line="echo \"time \$(dmesg | tail -n 1)\"
 	for end in front back; do
 		[ ! -d /sys/module/$driver\$end ] ||
 			echo \"module \$end \$(od -A n -v -t x1 /sys/module/$driver\$end/notes/.note.gnu.build-id 2>/dev/null | tr -d ' \\n' | tail -c 40)\"
+	done
+	for node in /sys/bus/xen*/devices/$driver-*/nodename; do
+		[ ! -e \$node ] || echo \"object \$(cat \$node)\"
 	done
 	for node in /dev/$driver*; do
 		[ ! -c \$node ] || echo \"file \$node\"

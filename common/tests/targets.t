@@ -164,9 +164,9 @@ half_devices() {
 	in_dom0 'xenstore-rm /local/domain/0/backend/mydevice/1/0'
 	comes_back "the backend's directory was removed"
 	target 01-hello-probe load
-	in_dom0 'xenstore-rm -t /local/domain/0/backend/mydevice/1/0'
+	in_dom0 'xenstore-rm /local/domain/1/device/mydevice; xenstore-rm -t /local/domain/0/backend/mydevice/1/0'
 	target 01-hello-probe load
-	wants 0 'Both ends are Connected' "load after the same"
+	wants 0 'Both ends are Connected' "load after the directory above was removed, of which XenBus does not hear"
 	in_dom0 'xenstore-rm /local/domain/1/device/mydevice/0'
 	comes_back "the frontend's directory was removed"
 	in_dom0 'for f in 1/device/mydevice/0 0/backend/mydevice/1/0 1/device/mydevice/3 2/device/mydevice 0/backend/mydevice/2 \
