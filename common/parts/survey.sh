@@ -100,14 +100,14 @@ find_devices() {
 				if (n == 8 && name[8] == "state") front[at] = state
 			}
 		}
-		function state(of, at) { return !(at in of) ? "gone" : of[at] == "" ? "stateless" : of[at] }
+		function state_in(of, at) { return !(at in of) ? "gone" : of[at] == "" ? "stateless" : of[at] }
 		END {
 			for (i = 1; i <= backs; i++) {
 				split(order[i], part, " ")
-				print "device", order[i], state(back, order[i]), state(front, part[2] " " part[3])
+				print "device", order[i], state_in(back, order[i]), state_in(front, part[2] " " part[3])
 			}
 			for (i = 1; i <= fronts; i++)
-				if (!(lone[i] in has)) print "device -", lone[i], "gone", state(front, lone[i])
+				if (!(lone[i] in has)) print "device -", lone[i], "gone", state_in(front, lone[i])
 		}'
 }
 
