@@ -34,8 +34,8 @@ static int mydeviceback_offer(struct mydeviceback_info *info)
 	struct xenbus_device *dev = info->dev;
 	int err;
 
-	err = xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_VERSIONS, "%u",
-			    MYDEVICE_VERSION);
+	err = xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_VERSIONS, "%s",
+			    MYDEVICE_VERSIONS);
 	if (err) {
 		xenbus_dev_fatal(dev, err, "writing the offer to %s", dev->nodename);
 		return err;

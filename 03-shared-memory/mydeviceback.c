@@ -1046,8 +1046,8 @@ static int mydeviceback_offer(struct mydeviceback_info *info)
 	struct xenbus_device *dev = info->dev;
 	int err;
 
-	err = xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_VERSIONS, "%u",
-			    MYDEVICE_VERSION);
+	err = xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_VERSIONS, "%s",
+			    MYDEVICE_VERSIONS);
 	if (!err)
 		err = xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_MAX_ORDER,
 				    "%u", mydeviceback_max_order());

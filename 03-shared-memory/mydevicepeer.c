@@ -1007,7 +1007,7 @@ static bool back_offer(struct peer *peer)
 /* The nodes of an offer. */
 static bool back_write_nodes(struct peer *peer, xs_transaction_t xbt)
 {
-	if (!peer_printf(peer, xbt, MYDEVICE_NODE_VERSIONS, "%u", MYDEVICE_VERSION))
+	if (!peer_printf(peer, xbt, MYDEVICE_NODE_VERSIONS, "%s", MYDEVICE_VERSIONS))
 		return false;
 	if (!peer_printf(peer, xbt, MYDEVICE_NODE_MAX_ORDER, "%u", peer->order))
 		return false;
