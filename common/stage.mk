@@ -13,7 +13,7 @@ ifeq ($(filter lab host,$(WHERE)),)
 $(error WHERE is lab or host, not '$(WHERE)')
 endif
 
-# What drives each end: the module, or the process mydevicepeer.
+# What drives each end: the module, or a process.
 FRONT ?= kernel
 BACK ?= kernel
 ifneq ($(filter-out kernel user,$(FRONT) $(BACK)),)
@@ -67,11 +67,12 @@ help:
 	@echo 'make load      load them and make the device appear; prepares what is missing'
 	@echo '               FRONT=user, BACK=user: $(driver)peer instead of that module'
 	@echo 'make try       use the device, and show the commands that do it'
-	@echo 'make activate  make the device appear, again if it is there already'
-	@echo 'make deactivate  make the device go away; both leave the modules as they are'
+	@echo 'make activate    make the device appear, again if it is there already'
+	@echo 'make deactivate  make it go away; both leave the modules as they are'
 	@echo 'make status    what is loaded, and the state of each end'
 	@echo 'make watch     the states and nodes of both ends as they change, until ^C'
 	@echo 'make doctor    what is wrong with the device, and what to do about it'
+	@echo '               (both build a tool first, and for the lab install what that takes)'
 	@echo 'make log       what the modules said in each domain'
 	@echo 'make unload    all devices, modules and processes of this driver go away'
 	@echo 'make check     test this stage'

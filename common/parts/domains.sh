@@ -85,7 +85,7 @@ called() {
 }
 
 # in_domain DOMAIN LINE: run a shell's line there, for $limit seconds at most.
-limit=90
+limit=${LAB_TIMEOUT:-120}
 in_domain() {
 	if [ "$where" = lab ]; then
 		LAB_TIMEOUT=$limit "$lab" run "$1" "$2" </dev/null

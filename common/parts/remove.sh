@@ -18,7 +18,7 @@ remove_devices() {
 	fact_of_dom0 device >"$tmp/devices"
 	while read -r backend domid device _ <&4; do
 		[ "$backend" != - ] || say "device $device of domain $domid has no backend any more: removing what is left of it"
-		script deactivate.sh --device "$device" --backend "${backend#-}" "$domid" || check_kernels
+		script deactivate.sh --device "$device" --backend "$(echo "$backend" | sed 's/^-$/0/')" "$domid" || check_kernels
 	done 4<"$tmp/devices"
 }
 
@@ -26,9 +26,39 @@ remove_devices() {
 # directory, the error of a device that is gone.
 remove_directories() {
 	fact_of_dom0 directory >"$tmp/directories"
-	[ -s "$tmp/directories" ] || return 0
-	in_dom0 "for d in $(paste -sd ' ' "$tmp/directories"); do ! xenstore-exists \$d || xenstore-rm -t \$d || exit; done" ||
-		die "XenStore's directories of $driver could not be removed (see above)."
+	forgotten >"$tmp/forgotten"
+	[ -s "$tmp/directories" ] || [ -s "$tmp/forgotten" ] || return 0
+	in_dom0 "below() { xenstore-list \$1 2>/dev/null | sed \"s,^,\$1/,\"; }
+		for d in $(paste -sd ' ' "$tmp/directories"); do
+			xenstore-exists \$d || continue
+			# XenBus hears only of each device's own directory.
+			case \$d in
+			*/error/*) ;;
+			*/device/*) for n in \$(below \$d); do xenstore-rm -t \$n || exit; done ;;
+			*) for n in \$(below \$d); do for m in \$(below \$n); do xenstore-rm -t \$m || exit; done; done ;;
+			esac
+			! xenstore-exists \$d || xenstore-rm -t \$d || exit
+		done
+		for d in $(paste -sd ' ' "$tmp/forgotten"); do
+			xenstore-exists \$d || { xenstore-write \$d '' && xenstore-rm -t \$d; } || exit
+		done" || die "XenStore's directories of $driver could not be removed (see above)."
+}
+
+# forgotten: prints the directories of devices that XenBus still has, although nothing is
+# left of them: somebody removed the directory above, of which XenBus does not hear.
+forgotten() {
+	for domain in $domains; do
+		case $(called "$domain") in
+		dom0) domid=0 ;;
+		*) domid=$(fact_of_dom0 guest | sed -n "s/^$domain \([0-9]*\) .*/\1/p") ;;
+		esac
+		fact "$domain" object | while read -r path; do
+			fact_of_dom0 device | awk -v path="/local/domain/$domid/$path" -v driver="$driver" '
+				$1 != "-" && path == "/local/domain/" $1 "/backend/" driver "/" $2 "/" $3 { found = 1 }
+				$5 != "gone" && path == "/local/domain/" $2 "/device/" driver "/" $3 { found = 1 }
+				END { exit found }' && echo "/local/domain/$domid/$path"
+		done
+	done
 }
 
 # A process ends by itself when its device goes. If it does not it is told to, and
@@ -40,9 +70,9 @@ stop_processes() {
 			while [ -e /proc/\$pid/exe ]; do
 				try=\$((try + 1))
 				case \$try in
-				30) kill \$pid; kill -CONT \$pid ;;
-				60) kill -KILL \$pid ;;
-				90) echo \"process \$pid\" >&2; exit 1 ;;
+				50) kill \$pid; kill -CONT \$pid ;;
+				100) kill -KILL \$pid ;;
+				150) echo \"process \$pid\" >&2; exit 1 ;;
 				esac
 				sleep 0.1
 			done
@@ -66,7 +96,10 @@ remove_module() {
 	in_domain "$1" "$there
 		unbind() { echo \$1 >/sys/bus/$3/drivers/$2/unbind; }
 		for d in /sys/bus/$3/drivers/$2/$driver-*; do
-			[ ! -e \$d ] || limited 30 unbind \${d##*/} || exit
+			[ -e \$d ] || continue
+			limited 30 unbind \${d##*/}
+			status=\$?
+			case \$status in 124 | 125) exit \$status ;; esac
 		done
 		limited 30 rmmod $2 && exit
 		status=\$?
@@ -94,16 +127,25 @@ stuck() {
 
 # nothing_left: look everywhere.
 nothing_left() {
-	look_around
+	# XenBus takes its time to hear of what was removed.
+	for try in 1 2 3 4 5 6 7 8 9 10; do
+		look_around
+		printf '%s' "$facts" | grep -q '^[^ ]* object ' || break
+		[ "$role" != front ] || break
+		sleep 1
+	done
 	{
 		fact_of_dom0 directory | sed 's/^/XenStore: /'
 		for domain in $domains; do
 			fact "$domain" module | sed "s/^\([a-z]*\).*/$(called "$domain"): the module $driver\1/"
+			! has_back || fact "$domain" object | sed "s/^/$(called "$domain"): a device of XenBus, /"
 			fact "$domain" process | sed "s/^/$(called "$domain"): ${driver}peer, process /"
 		done
 	} >"$tmp/left"
 	[ ! -s "$tmp/left" ] || { sed 's/^/    /' "$tmp/left" >&2; die "not everything could be removed: this is left (see above)."; }
-	[ -z "$silent" ] || die "no device is left, and no module where that can be seen; but $silent."
+	case $silent in
+	*' is paused'* | *' has crashed'*) die "no device is left, and no module where that can be seen; but $silent." ;;
+	esac
 }
 
 # What could be looked at depends on where this is.

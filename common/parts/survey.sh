@@ -12,6 +12,8 @@
 #   xenwatch PID                   XenBus's thread, if it lives
 #   module END BUILD-ID            a module that is loaded
 #   process PID                    a process that drives an end
+#   object PATH                    a device that XenBus has there, by its directory
+#   stage STAGE                    whose process it is, if load started it
 #   file LINE                      where bytes go in and come out, for the reader
 #   guest NAME DOMID STATE         dom0 only: what xl lists
 #   directory PATH                 dom0 only: a directory of our type in XenStore
@@ -54,17 +56,21 @@ survey_line="echo \"time \$(dmesg | tail -n 1)\"
 		[ ! -d /sys/module/$driver\$end ] ||
 			echo \"module \$end \$(od -A n -v -t x1 /sys/module/$driver\$end/notes/.note.gnu.build-id 2>/dev/null | tr -d ' \\n' | tail -c 40)\"
 	done
+	for node in /sys/bus/xen*/devices/$driver-*/nodename; do
+		[ ! -e \$node ] || echo \"object \$(cat \$node)\"
+	done
 	for node in /dev/$driver*; do
 		[ ! -c \$node ] || echo \"file \$node\"
 		[ ! -f \$node ] || echo \"file \$node is an ordinary file, written when there was no device: remove it, then load again\"
 	done
 	for pid in /run/${driver}[0-9]*/pid; do
 		[ ! -e \$pid ] || echo \"file \${pid%pid}in and out, of ${driver}peer, process \$(cat \$pid)\"
+		[ ! -e \${pid%pid}stage ] || echo \"stage \$(cat \${pid%pid}stage)\"
 	done
 	true"
 survey_dom0="
-	xl list | awk 'NR > 1 { print \"guest\", \$1, \$2, \$5 }'
-	xenstore-ls -f /local/domain | grep '^/local/domain/[0-9]*/[a-z/]*/${driver}[/ ]'
+	xl list 2>/dev/null | awk 'NR > 1 { print \"guest\", \$1, \$2, \$5 }'
+	xenstore-ls -f /local/domain | grep '^/local/domain/[0-9]*/\\(error/\\)*\\(device\\|backend\\)/${driver}[/ ]'
 	true"
 
 # find_devices: of XenStore's nodes makes devices and directories; passes on what is no node.
@@ -94,14 +100,14 @@ find_devices() {
 				if (n == 8 && name[8] == "state") front[at] = state
 			}
 		}
-		function known(s) { return s == "" ? "gone" : s }
+		function state_in(of, at) { return !(at in of) ? "gone" : of[at] == "" ? "stateless" : of[at] }
 		END {
 			for (i = 1; i <= backs; i++) {
 				split(order[i], part, " ")
-				print "device", order[i], known(back[order[i]]), known(front[part[2] " " part[3]])
+				print "device", order[i], state_in(back, order[i]), state_in(front, part[2] " " part[3])
 			}
 			for (i = 1; i <= fronts; i++)
-				if (!(lone[i] in has)) print "device - ", lone[i], "gone", known(front[lone[i]])
+				if (!(lone[i] in has)) print "device -", lone[i], "gone", state_in(front, lone[i])
 		}'
 }
 

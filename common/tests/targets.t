@@ -32,7 +32,7 @@ wants() {
 }
 
 lacks() {
-	! printf '%s\n' "$said" | grep -E -- "$1" && pass "$2" || fail "$2" "$said"
+	! printf '%s\n' "$said" | grep -Eq -- "$1" && pass "$2" || fail "$2" "$said"
 }
 
 # Anywhere: nodes of ours, modules, processes.
@@ -66,6 +66,9 @@ copy_stage() {
 	[ $# -lt 4 ] || { sed -i "$3" "$tree/$2/$4" && ! cmp -s "$tree/$1/$4" "$tree/$2/$4"; }
 }
 
+# What is put at the beginning of probe.
+fault='/^static int mydevicefront_probe/,/^}/s/^{$/{\n\t'
+
 make_tree() {
 	rm -rf "$work" && mkdir -p "$tree" &&
 		(cd "$top" && git ls-files -z --cached --others --exclude-standard Makefile .gitignore 'common/*' '0*-*' | tar -c --null -T - -f -) |
@@ -84,8 +87,9 @@ paths() {
 		done
 		said=$(make -C "$work/$path" check 2>&1 </dev/null)
 		has "$said" 'cannot build in' "make check in '$path' says so, too"
-		ok "the lab is for any path: '$path'" says 1 'lab: the lab is not running' \
-			env LAB_NAME=targets-none LAB_BUILD="$work/$path/.build/lab" make --no-print-directory -C "$work/$path" lab-run DOMAIN=dom0 CMD=true
+		mkdir -p "$work/$path/.build/lab" && cp -al "$LAB_BUILD"/images "$LAB_BUILD"/ssh-key* "$work/$path/.build/lab"
+		ok "the lab starts in '$path'" env LAB_NAME=odd LAB_BUILD="$work/$path/.build/lab" sh -c '
+			make -C "$1" lab-start && make -C "$1" lab-run DOMAIN=dom0 CMD="true" && make -C "$1" lab-stop' sh "$work/$path"
 		rm -rf "${work:?}/$path"
 	done
 }
@@ -98,7 +102,7 @@ which_stage() {
 
 builds() {
 	# What a failed build leaves is nothing that git would show.
-	git -C "$tree" init -q && git -C "$tree" add -A && sed -i 's/return/retrun/' "$tree/01-hello-probe/mydeviceback.c"
+	git -C "$tree" init -q && git -C "$tree" add -A && git -C "$tree" -c user.name=t -c user.email=t@example.org commit -qm t && sed -i 's/return/retrun/' "$tree/01-hello-probe/mydeviceback.c"
 	ok "a build that fails" sh -c "! make -C '$tree/01-hello-probe' mydevicepeer modules WHERE=lab"
 	ok "leaves something" test -e "$tree/01-hello-probe/.mydeviceback.o.d"
 	is "$(git -C "$tree" status --short -uall | grep -v mydeviceback.c)" "" "which git does not show"
@@ -112,7 +116,7 @@ builds() {
 
 	target 02-event-channels clean WHERE=lab
 	target 02-event-channels modules WHERE=lab
-	lacks 'BTF' "a build does not speak of BTF"
+	lacks 'BTF ' "a build does not speak of BTF"
 	wants 0 'LD ' "a build"
 }
 
@@ -160,9 +164,9 @@ half_devices() {
 	in_dom0 'xenstore-rm /local/domain/0/backend/mydevice/1/0'
 	comes_back "the backend's directory was removed"
 	target 01-hello-probe load
-	in_dom0 'xenstore-rm -t /local/domain/0/backend/mydevice/1/0'
+	in_dom0 'xenstore-rm /local/domain/1/device/mydevice; xenstore-rm -t /local/domain/0/backend/mydevice/1/0'
 	target 01-hello-probe load
-	wants 0 'Both ends are Connected' "load after the same"
+	wants 0 'Both ends are Connected' "load after the directory above was removed, of which XenBus does not hear"
 	in_dom0 'xenstore-rm /local/domain/1/device/mydevice/0'
 	comes_back "the frontend's directory was removed"
 	in_dom0 'for f in 1/device/mydevice/0 0/backend/mydevice/1/0 1/device/mydevice/3 2/device/mydevice 0/backend/mydevice/2 \
@@ -191,7 +195,7 @@ misplaced() {
 
 	# Another stage.
 	target 01-hello-probe try
-	wants 2 'the modules that are loaded are those of 02-event-channels' "try: another stage is loaded"
+	wants 2 '02-event-channels is loaded, and not this stage' "try: another stage is loaded"
 	lacks '^grep|No such file' "try: no bare errors"
 	is "$(printf '%s\n' "$said" | wc -l)" 4 "try: one clear line, and what to type"
 	target 02-event-channels try
@@ -238,6 +242,25 @@ mixed() {
 	comes_back "two stages mixed"
 }
 
+# A probe that never returns holds XenBus's thread.
+hangs() {
+	copy_stage 01-hello-probe hangs "${fault}while (1) msleep(1000);/" mydevicefront.c &&
+		sed -i 's/^#include <linux.module.h>/&\n#include <linux\/delay.h>/' "$tree/hangs/mydevicefront.c" || bail_out "no fault can be put into a stage"
+	target hangs load
+	wants 2 'the two ends did not reach Connected within [0-9]+ s; their logs are above' "load: a probe that does not return"
+	has "$said" 'the frontend is Initialising, the backend InitWait' "load: the states by their names"
+	ok "lab run: a limit holds for what no signal reaches" says 124 'timed out after 5 s' \
+		env LAB_TIMEOUT=5 "$lab" run domU 'echo mydevice-0 >/sys/bus/xen/drivers/mydevicefront/unbind'
+	for words in unload load; do
+		target 01-hello-probe $words
+		wants 2 'mydevicefront in domU .*does not come back' "$words: it says what hangs"
+		has "$said" 'msleep' "$words: and where"
+		has "$said" 'make lab-reset' "$words: and what to do"
+	done
+	target 01-hello-probe status
+	wants 0 'device 0 of domain 1: backend (gone|Closed|InitWait|Closing)|mydevicefront is loaded' "status still works"
+}
+
 # A guest that cannot answer.
 silent_guests() {
 	in_dom0 'xl pause domU1'
@@ -254,9 +277,6 @@ silent_guests() {
 }
 
 # -- a kernel that complains, and one that crashes ------------------------------------
-
-# What is put at the beginning of probe.
-fault='/^static int mydevicefront_probe/,/^}/s/^{$/{\n\t'
 
 complaints() {
 	copy_stage 01-hello-probe warns "${fault}WARN_ON(1);/" mydevicefront.c || bail_out "no fault can be put into a stage"
@@ -287,7 +307,7 @@ crashes() {
 panics() {
 	in_dom0 'echo c >/proc/sysrq-trigger' >/dev/null 2>&1
 	target 01-hello-probe status
-	wants 2 'dom0, or Xen, has crashed' "dom0 panics: status says so"
+	wants 2 'dom0, or Xen, has crashed|dom0 does not answer' "dom0 panics: status says so"
 	has "$said" 'Kernel panic' "and shows it"
 	target 01-hello-probe load
 	wants 0 'Both ends are Connected' "load starts another lab"
@@ -301,7 +321,7 @@ begin() {
 }
 
 make_tree || bail_out "the tree cannot be copied"
-[ $# -gt 0 ] || set -- paths which_stage builds other_name half_devices misplaced activations mixed silent_guests complaints crashes panics
+[ $# -gt 0 ] || set -- paths which_stage builds other_name half_devices misplaced activations mixed silent_guests complaints crashes hangs panics
 for part; do
 	echo "# $part"
 	case $part in
@@ -313,7 +333,7 @@ for part; do
 		}
 		case $part in
 		silent_guests) begin 2 ;;	# and loses one
-		panics) begin 1 ;;		# and loses it
+		hangs | panics) begin 1 ;;		# and loses it
 		*) "$lab" running 2>/dev/null && [ "$("$lab" domains | wc -l)" -eq 3 ] || begin 2 ;;
 		esac
 		;;
