@@ -24,7 +24,7 @@
  * @dev: the device on the XenBus
  * @version: the protocol version of this connection, 0 when there is none
  * @broken: the frontend broke the protocol: follow it no more
- * @complained: the log says already why there is no connection
+ * @told: why there is no connection, an errno that the log has already, or 0
  * @reading: the transaction @xbt is open
  * @xbt: what the frontend published is read in it, and Connected written
  */
@@ -32,7 +32,7 @@ struct mydeviceback_info {
 	struct xenbus_device *dev;
 	unsigned int version;
 	bool broken;
-	bool complained;
+	int told;
 	bool reading;
 	struct xenbus_transaction xbt;
 };
@@ -87,11 +87,11 @@ static int mydeviceback_give_up(struct mydeviceback_info *info, int err,
 		return -EAGAIN;
 	va_start(args, fmt);
 	vaf.va = &args;
-	if (!info->complained)
+	if (info->told != err)
 		xenbus_dev_fatal(info->dev, err, "%pV", &vaf);
 	va_end(args);
-	info->complained = true;
-	if (err != -ENOMEM && err != -ENOSPC)
+	info->told = err;
+	if (err != -ENOMEM && err != -ENOSPC && err != -EPROTONOSUPPORT)
 		info->broken = true;
 	mydeviceback_switch_state(info, XenbusStateClosing);
 	return err;
@@ -200,8 +200,10 @@ static int mydeviceback_go_live(struct mydeviceback_info *info)
 	struct xenbus_device *dev = info->dev;
 	int err, end;
 
-	err = xenbus_printf(info->xbt, dev->nodename, "state", "%d",
-			    XenbusStateConnected);
+	/* A node that is gone must not come back: see xenbus_switch_state(). */
+	err = xenbus_exists(info->xbt, dev->nodename, "state") ?
+	      xenbus_printf(info->xbt, dev->nodename, "state", "%d", XenbusStateConnected) :
+	      -ENOENT;
 	end = mydeviceback_end_reading(info, !err);
 	if (end == -EAGAIN)
 		return end;
@@ -209,7 +211,7 @@ static int mydeviceback_go_live(struct mydeviceback_info *info)
 		return mydeviceback_give_up(info, err ?: end, "writing Connected to %s",
 					    dev->nodename);
 	dev->state = XenbusStateConnected;
-	info->complained = false;
+	info->told = 0;
 	dev_info_ratelimited(&dev->dev, "Connected, protocol version %u.\n",
 			     info->version);
 	return 0;
@@ -242,19 +244,20 @@ fail:
  */
 static void mydeviceback_try_connect(struct mydeviceback_info *info)
 {
-	int err = -EAGAIN, state, tries;
+	int err = -EAGAIN, tries;
+	unsigned int state;
 
 	for (tries = 0; err == -EAGAIN && tries < 10; tries++) {
 		err = xenbus_transaction_start(&info->xbt);
 		if (err)
 			break;
 		info->reading = true;
-		if (xenbus_scanf(info->xbt, info->dev->otherend, "state", "%d",
-				 &state) == 1 && state == XenbusStateInitialised)
+		err = mydeviceback_read(info, "state", &state);
+		if (!err && state == XenbusStateInitialised)
 			err = mydeviceback_connect(info);
 		mydeviceback_end_reading(info, false);
 	}
-	if (err)	/* connect() has told of its own, and this is silent then */
+	if (err)	/* connect() has told of its own; the same is not told twice */
 		mydeviceback_give_up(info, err, "reading what the frontend published");
 }
 
@@ -266,7 +269,7 @@ static void mydeviceback_explain_refusal(struct mydeviceback_info *info)
 {
 	unsigned int version;
 
-	if (info->dev->state != XenbusStateInitWait || info->complained)
+	if (info->dev->state != XenbusStateInitWait || info->told == -EPROTONOSUPPORT)
 		return;
 	version = xenbus_read_unsigned(info->dev->otherend, MYDEVICE_NODE_VERSION,
 				       MYDEVICE_VERSION);
@@ -274,7 +277,7 @@ static void mydeviceback_explain_refusal(struct mydeviceback_info *info)
 		return;
 	dev_err(&info->dev->dev, "the frontend speaks version %u, and this end %u\n",
 		version, MYDEVICE_VERSION);
-	info->complained = true;
+	info->told = -EPROTONOSUPPORT;
 }
 
 /* The frontend is closing or closed: release, and say the same. */

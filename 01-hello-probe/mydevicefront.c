@@ -24,13 +24,13 @@
  * @dev: the device on the XenBus
  * @version: the protocol version of this connection, 0 when there is none
  * @broken: the backend broke the protocol: follow it no more
- * @complained: the log says already why there is no connection
+ * @told: why there is no connection, an errno that the log has already, or 0
  */
 struct mydevicefront_info {
 	struct xenbus_device *dev;
 	unsigned int version;
 	bool broken;
-	bool complained;
+	int told;
 };
 
 /*
@@ -53,7 +53,8 @@ static void mydevicefront_switch_state(struct mydevicefront_info *info,
 /*
  * Closes and says why, in the log and in an error node: once, for a backend that
  * lies can do so a thousand times a second. It is not followed any more. But a
- * lack of memory, or of another resource of this domain, is no lie.
+ * lack of memory, or of another resource of this domain, is no lie, nor is it to
+ * speak another version: the next backend may speak ours.
  *
  * Return: @err.
  */
@@ -66,11 +67,11 @@ static int mydevicefront_give_up(struct mydevicefront_info *info, int err,
 
 	va_start(args, fmt);
 	vaf.va = &args;
-	if (!info->complained)
+	if (info->told != err)
 		xenbus_dev_fatal(info->dev, err, "%pV", &vaf);
 	va_end(args);
-	info->complained = true;
-	if (err != -ENOMEM && err != -ENOSPC)
+	info->told = err;
+	if (err != -ENOMEM && err != -ENOSPC && err != -EPROTONOSUPPORT)
 		info->broken = true;
 	mydevicefront_switch_state(info, XenbusStateClosing);
 	return err;
@@ -141,12 +142,12 @@ static int mydevicefront_negotiate(struct mydevicefront_info *info)
 	if (!info->version) {
 		xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_VERSION, "%u",
 			      MYDEVICE_VERSION);
-		mydevicefront_give_up(info, -EPROTO,
+		mydevicefront_give_up(info, -EPROTONOSUPPORT,
 				      "the backend speaks no version of ours: \"%*pE\", and this end %u",
 				      copy ? (int)strlen(copy) : 0, copy, MYDEVICE_VERSION);
 	}
 	kfree(copy);
-	return info->version ? 0 : -EPROTO;
+	return info->version ? 0 : -EPROTONOSUPPORT;
 }
 
 /*
@@ -218,7 +219,7 @@ fail:
 static void mydevicefront_go_live(struct mydevicefront_info *info)
 {
 	mydevicefront_switch_state(info, XenbusStateConnected);
-	info->complained = false;
+	info->told = 0;
 	dev_info_ratelimited(&info->dev->dev, "Connected, protocol version %u.\n",
 			     info->version);
 }
@@ -303,7 +304,7 @@ static int mydevicefront_resume(struct xenbus_device *dev)
 
 	mydevicefront_disconnect(info);
 	info->broken = false;
-	info->complained = false;
+	info->told = 0;
 	memalloc_noio_restore(noio);
 	return 0;
 }

@@ -41,9 +41,8 @@
 
 #include "mydevice.h"
 
-/* A grant covers a whole page of this kernel's, and so does the index. */
 #if PAGE_SHIFT != 12
-#error "mydevice needs a kernel with pages of 4 KiB (on arm64: CONFIG_ARM64_4K_PAGES)"
+#error "a grant is 4 KiB: use a kernel with such pages (on arm64: CONFIG_ARM64_4K_PAGES)"
 #endif
 
 /* Enough for every device of every guest. */
@@ -186,7 +185,7 @@ struct mydeviceback_node {
  * @dev: the device on the XenBus
  * @version: the protocol version of this connection, 0 when there is none
  * @broken: the frontend broke the protocol: follow it no more
- * @complained: the log says already why there is no connection
+ * @told: why there is no connection, an errno that the log has already, or 0
  * @reading: the transaction @xbt is open
  * @xbt: what the frontend published is read in it, and Connected written
  * @lock: serialises connecting and disconnecting with the sysfs attributes;
@@ -207,7 +206,7 @@ struct mydeviceback_info {
 	struct xenbus_device *dev;
 	unsigned int version;
 	bool broken;
-	bool complained;
+	int told;
 	bool reading;
 	struct xenbus_transaction xbt;
 	struct mutex lock;	/* connecting against sysfs */
@@ -274,11 +273,11 @@ static int mydeviceback_give_up(struct mydeviceback_info *info, int err,
 		return -EAGAIN;
 	va_start(args, fmt);
 	vaf.va = &args;
-	if (!info->complained)
+	if (info->told != err)
 		xenbus_dev_fatal(info->dev, err, "%pV", &vaf);
 	va_end(args);
-	info->complained = true;
-	if (err != -ENOMEM && err != -ENOSPC)
+	info->told = err;
+	if (err != -ENOMEM && err != -ENOSPC && err != -EPROTONOSUPPORT)
 		info->broken = true;
 	mydeviceback_switch_state(info, XenbusStateClosing);
 	return err;
@@ -1358,12 +1357,12 @@ static int mydeviceback_map_batch(struct mydeviceback_info *info,
 		else
 			bad = &op[i];
 	}
+	if (err)
+		return mydeviceback_give_up(info, err, "mapping %u pages", nr);
 	if (bad)
 		return mydeviceback_give_up(info, bad->status == GNTST_no_space ? -ENOSPC :
 					    -EINVAL, "mapping grant reference %u: grant status %d",
 					    bad->ref, bad->status);
-	if (err)
-		return mydeviceback_give_up(info, err, "mapping %u pages", nr);
 	return 0;
 }
 
@@ -1613,8 +1612,10 @@ static int mydeviceback_go_live(struct mydeviceback_info *info)
 	int err, end;
 
 	mydeviceback_set_stream(info, info->stream);
-	err = xenbus_printf(info->xbt, dev->nodename, "state", "%d",
-			    XenbusStateConnected);
+	/* A node that is gone must not come back: see xenbus_switch_state(). */
+	err = xenbus_exists(info->xbt, dev->nodename, "state") ?
+	      xenbus_printf(info->xbt, dev->nodename, "state", "%d", XenbusStateConnected) :
+	      -ENOENT;
 	end = mydeviceback_end_reading(info, !err);
 	if (end == -EAGAIN)
 		return end;
@@ -1622,7 +1623,7 @@ static int mydeviceback_go_live(struct mydeviceback_info *info)
 		return mydeviceback_give_up(info, err ?: end, "writing Connected to %s",
 					    dev->nodename);
 	dev->state = XenbusStateConnected;
-	info->complained = false;
+	info->told = 0;
 	info->generation++;
 	if (xchg(&info->stream->death_seen, false))
 		mydeviceback_look_alive(info);	/* it died before this */
@@ -1664,19 +1665,20 @@ fail:
  */
 static void mydeviceback_try_connect(struct mydeviceback_info *info)
 {
-	int err = -EAGAIN, state, tries;
+	int err = -EAGAIN, tries;
+	unsigned int state;
 
 	for (tries = 0; err == -EAGAIN && tries < 10; tries++) {
 		err = xenbus_transaction_start(&info->xbt);
 		if (err)
 			break;
 		info->reading = true;
-		if (xenbus_scanf(info->xbt, info->dev->otherend, "state", "%d",
-				 &state) == 1 && state == XenbusStateInitialised)
+		err = mydeviceback_read(info, "state", &state);
+		if (!err && state == XenbusStateInitialised)
 			err = mydeviceback_connect(info);
 		mydeviceback_end_reading(info, false);
 	}
-	if (err)	/* connect() has told of its own, and this is silent then */
+	if (err)	/* connect() has told of its own; the same is not told twice */
 		mydeviceback_give_up(info, err, "reading what the frontend published");
 }
 
@@ -1688,7 +1690,7 @@ static void mydeviceback_explain_refusal(struct mydeviceback_info *info)
 {
 	unsigned int version;
 
-	if (info->dev->state != XenbusStateInitWait || info->complained)
+	if (info->dev->state != XenbusStateInitWait || info->told == -EPROTONOSUPPORT)
 		return;
 	version = xenbus_read_unsigned(info->dev->otherend, MYDEVICE_NODE_VERSION,
 				       MYDEVICE_VERSION);
@@ -1696,7 +1698,7 @@ static void mydeviceback_explain_refusal(struct mydeviceback_info *info)
 		return;
 	dev_err(&info->dev->dev, "the frontend speaks version %u, and this end %u\n",
 		version, MYDEVICE_VERSION);
-	info->complained = true;
+	info->told = -EPROTONOSUPPORT;
 }
 
 /* The frontend is closing or closed: release, and say the same. */

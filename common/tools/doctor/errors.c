@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * xbdoctor: error nodes: how old they are, and what their numbers mean.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <xen/io/xs_wire.h>
+
+#include "doctor.h"
+
+/* -- what an error says -------------------------------------------------------------- */
+
+/**
+ * struct meaning - what a text and a number together mean
+ * @number:	the number before the text
+ * @word:	in the text
+ * @other:	in the text, too
+ * @finding:	what it is
+ * @what:	in words
+ *
+ * The first that fits counts. A grant's status is negative; drivers print it with its
+ * sign turned, as if it were an errno.
+ */
+struct meaning {
+	int number;
+	const char *word;
+	const char *other;
+	enum finding finding;
+	const char *what;
+};
+
+static const struct meaning meanings[] = {
+	{ ENOSPC, "starting transaction", "", QUOTA_TRANSACTIONS,
+	  "the domain has as many XenStore transactions open as it may" },
+	{ ENOSPC, "ending transaction", "", QUOTA_NODES,
+	  "the domain owns as many XenStore nodes as it may" },
+	{ E2BIG, "watch", "", QUOTA_WATCHES, "the domain has as many XenStore watches as it may" },
+	{ E2BIG, "", "", QUOTA_NODES, "a value is longer than XenStore takes" },
+	{ ENOSPC, "event channel", "", PORT_LIMIT, "the domain has as many event channels as it may" },
+	{ ENOSPC, "evtchn", "", PORT_LIMIT, "the domain has as many event channels as it may" },
+	{ ENOSPC, "grant", "", GRANT_LIMIT, "the domain's grant table is full" },
+	{ ENOSPC, "sharing", "", GRANT_LIMIT, "the domain's grant table is full" },
+	{ ENOSPC, "writ", "", QUOTA_NODES, "the domain owns as many XenStore nodes as it may" },
+	{ ENOSPC, "publish", "", QUOTA_NODES, "the domain owns as many XenStore nodes as it may" },
+	{ ENOSPC, "new state", "", QUOTA_NODES, "the domain owns as many XenStore nodes as it may" },
+	{ ENOSPC, "", "", ERROR_NODE,
+	  "ENOSPC, a limit of Xen's or XenStore's, not of a disk" },
+	{ 13, "map", "grant", MAPTRACK_LIMIT,
+	  "grant status -13: no maptrack frame is left in the backend's domain" },
+	{ -13, "", "", MAPTRACK_LIMIT,
+	  "grant status -13: no maptrack frame is left in the backend's domain" },
+	{ ENOENT, "reading other end details", "", ERROR_NODE,
+	  "it was probed before all its nodes were there: they were written one by one, and state not last" },
+};
+
+/* Xen's grant statuses, GNTST_* of xen/grant_table.h, by their number without its sign. */
+static const char *const statuses[] = {
+	[1] = "GNTST_general_error", [2] = "GNTST_bad_domain: no such domain",
+	[3] = "GNTST_bad_gntref: no such grant, or it is for another domain",
+	[4] = "GNTST_bad_handle", [5] = "GNTST_bad_virt_addr", [6] = "GNTST_bad_dev_addr",
+	[7] = "GNTST_no_device_space", [8] = "GNTST_permission_denied",
+	[9] = "GNTST_bad_page: the granted page is not to be had",
+	[10] = "GNTST_bad_copy_arg", [11] = "GNTST_address_too_big", [12] = "GNTST_eagain",
+	[13] = "GNTST_no_space: no maptrack frame is left in the backend's domain",
+};
+
+#define NR_STATUSES	((int)(sizeof(statuses) / sizeof(statuses[0])))
+
+/* "13 mapping a ring's page by grant reference 776", "grant status -13": Xen's answer to a map. */
+static bool is_of_mapping(const char *text)
+{
+	return strstr(text, "map") && (strstr(text, "grant") || strstr(text, "shared page") ||
+				       strstr(text, "ring"));
+}
+
+/* The number that the text begins with, or the status that it names. */
+static int number_in(const char *text)
+{
+	const char *status = strstr(text, "grant status -");
+
+	if (status)
+		return -atoi(status + strlen("grant status -"));
+	return atoi(text);
+}
+
+static const struct meaning *meaning_of(const char *text)
+{
+	int number = number_in(text);
+
+	for (unsigned int i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
+		if (abs(meanings[i].number) == abs(number) &&
+		    (meanings[i].number > 0 || number < 0) && strstr(text, meanings[i].word) &&
+		    strstr(text, meanings[i].other))
+			return &meanings[i];
+	return NULL;
+}
+
+/* " (ENOSPC, No space left on device)", or the grant's status, or "". */
+static void explain(const char *text, char words[SHOWN])
+{
+	const struct meaning *meaning = meaning_of(text);
+	int number = number_in(text);
+	const char *name = number > 0 ? strerrorname_np(number) : NULL;
+
+	words[0] = '\0';
+	if (meaning)
+		snprintf(words, SHOWN, ": %s", meaning->what);
+	else if ((number < 0 || is_of_mapping(text)) && abs(number) < NR_STATUSES &&
+		 statuses[abs(number)])
+		snprintf(words, SHOWN, " (grant status -%d, %s)", abs(number),
+			 statuses[abs(number)]);
+	else if (name)
+		snprintf(words, SHOWN, " (%s, %s)", name, strerrordesc_np(number));
+}
+
+/* -- how old it is ---------------------------------------------------------------------- */
+
+/*
+ * XenStore counts all that is written in it, and keeps of every node at which count it was
+ * written. Its library has no call for that; the protocol has: XS_DIRECTORY_PART.
+ */
+static bool ask(int fd, const char *path, char *reply, size_t size)
+{
+	struct xsd_sockmsg msg = { .type = XS_DIRECTORY_PART, .len = strlen(path) + 1 + 2 };
+	char request[sizeof(msg) + 2 * XB_PATH_MAX + 8], all[sizeof(msg) + 4096];
+	size_t got = 0;
+	ssize_t len;
+
+	memcpy(request, &msg, sizeof(msg));
+	strcpy(request + sizeof(msg), path);
+	memcpy(request + sizeof(msg) + strlen(path) + 1, "0", 2);
+	if (write(fd, request, sizeof(msg) + msg.len) != (ssize_t)(sizeof(msg) + msg.len))
+		return false;
+	do {
+		len = read(fd, all + got, sizeof(all) - got);
+		got += len > 0 ? len : 0;
+		if (got >= sizeof(msg))
+			memcpy(&msg, all, sizeof(msg));
+	} while (len > 0 && (got < sizeof(msg) || got < sizeof(msg) + msg.len));
+	if (len <= 0 || msg.type != XS_DIRECTORY_PART || msg.len >= size)
+		return false;
+	memcpy(reply, all + sizeof(msg), msg.len);
+	reply[msg.len] = '\0';
+	return true;
+}
+
+/* When a node was written, in XenStore's count; 0 if that is not to be had. */
+static unsigned long long written_at(const char *dir, const char *name)
+{
+	char path[2 * XB_PATH_MAX], reply[4096];
+	int fd = open("/dev/xen/xenbus", O_RDWR | O_CLOEXEC);
+	unsigned long long count = 0;
+
+	if (fd < 0)
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (ask(fd, path, reply, sizeof(reply)))
+		count = strtoull(reply, NULL, 10);
+	close(fd);
+	return count;
+}
+
+/*
+ * Is the error older than what the device does now? It is if the device was activated
+ * after it, or if the end has gone on since. An end that writes an error goes to Closing
+ * and Closed afterwards, which is no going on.
+ */
+static bool is_old(const struct side *side, const char *error_dir, bool *known)
+{
+	unsigned long long error = written_at(error_dir, "error");
+	unsigned long long made = written_at(side->path, id_name(side->end));
+	unsigned long long state = written_at(side->path, "state");
+
+	*known = error && made && state;
+	if (!*known)
+		return false;
+	return error < made || (error < state && side->state < XenbusStateClosing);
+}
+
+/* -- the check ---------------------------------------------------------------------------- */
+
+static void advice_remove(const struct side *side, const char *error_dir)
+{
+	advice(writer_of(side), "xenstore-rm %s", error_dir);
+}
+
+static void report_error(struct patient *patient, const struct side *side, const char *text,
+			 const char *error_dir)
+{
+	bool probed_early = strstr(text, "reading other end details") && !connected(patient);
+	const struct meaning *meaning = meaning_of(text);
+	const char *end = xb_end_name(side->end);
+	char shown[SHOWN], words[SHOWN];
+	bool known, old = is_old(side, error_dir, &known);
+
+	xb_printable(shown, sizeof(shown), text, strlen(text));
+	explain(text, words);
+	if (!probed_early && (old || (!known && connected(patient)))) {
+		finding(patient, NOTE, OLD_ERROR,
+			"the %s's driver wrote an error in an earlier life: \"%s\"%s", end, shown, words);
+		advice_remove(side, error_dir);
+		return;
+	}
+	finding(patient, connected(patient) ? WARNING : ERROR,
+		meaning ? meaning->finding : ERROR_NODE, "the %s's driver wrote an error: \"%s\"%s",
+		end, shown, words);
+	if (meaning && meaning->finding != ERROR_NODE)
+		advice_limit(meaning->finding, side->domid);
+	else if (probed_early)
+		advice_activate(patient);
+	advice_remove(side, error_dir);
+}
+
+/*
+ * What xenbus_dev_error() and xenbus_dev_fatal() leave, in the domain of the end
+ * that had the error. No kernel removes it.
+ */
+bool check_error_nodes(struct patient *patient)
+{
+	for (int end = XB_FRONT; end <= XB_BACK; end++) {
+		const struct side *side = &patient->side[end];
+		char error_dir[2 * XB_PATH_MAX], *text;
+
+		errno = 0;
+		text = xb_read_error(doctor.xs, side->path);
+		if (!text) {
+			if (errno == EACCES)
+				doctor.unseen |= FOREIGN_ERRORS;
+			continue;
+		}
+		snprintf(error_dir, sizeof(error_dir), "/local/domain/%u/error%s", side->domid,
+			 strchr(side->path + strlen("/local/domain/"), '/'));
+		report_error(patient, side, text, error_dir);
+		free(text);
+	}
+	return true;
+}

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * xbdoctor: the limits of Xen, of XenStore and of Linux's files in /dev/xen: are they
+ * reached, by whom, and how are they raised?
+ *
+ * How many are in use is mostly not to be asked. So one more is taken, and given back at
+ * once: a transaction that is aborted, a watch, a port, a page.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <xen/xen.h>
+#include <xen/grant_table.h>
+#include <xen/evtchn.h>
+#include <xen/gntalloc.h>
+
+#include "doctor.h"
+
+#define QUOTA_OF_NODES	1000	/* xenstored's, unless it was told otherwise */
+#define COUNTED_MAX	5000	/* a guest may have made more than can be counted soon */
+
+/* -- raising --------------------------------------------------------------------------- */
+
+struct raise {
+	enum finding limit;
+	const char *domU;	/* for a guest, in dom0 */
+	const char *dom0;	/* for dom0 itself */
+};
+
+static const struct raise raises[] = {
+	{ QUOTA_TRANSACTIONS, "XENSTORED_ARGS=\"--transaction 20\" in /etc/default/xencommons; reboot", "" },
+	{ QUOTA_WATCHES, "XENSTORED_ARGS=\"--watch-nb 512\" in /etc/default/xencommons; reboot", "" },
+	{ QUOTA_NODES, "XENSTORED_ARGS=\"--entry-nb 4000\" in /etc/default/xencommons; reboot", "" },
+	{ PORT_LIMIT, "event_channels = 4095 in the domain's configuration; create it again", "" },
+	{ GRANT_LIMIT, "max_grant_frames = 128 in the domain's configuration; create it again",
+	  "gnttab_max_frames=128 on Xen's command line; reboot" },
+	{ MAPTRACK_LIMIT, "max_maptrack_frames = 4096 in the domain's configuration; create it again",
+	  "gnttab_max_maptrack_frames=4096 on Xen's command line; reboot" },
+};
+
+static void advice_raise(enum finding limit, unsigned int domid)
+{
+	for (unsigned int i = 0; i < sizeof(raises) / sizeof(raises[0]); i++) {
+		const char *how = domid ? raises[i].domU : raises[i].dom0;
+
+		if (raises[i].limit == limit && how[0])
+			advice(0, "%s     (raises it for domain %u)", how, domid);
+	}
+}
+
+/*
+ * Xen says on its console how many frames a domain's grant table and maptrack have,
+ * between "grant-table for remote d1" and the next domain.
+ */
+static void remark_frames(unsigned int domid)
+{
+	static const char *const keys[] = { "xl", "debug-keys", "g", NULL };
+	static const char *const dmesg[] = { "xl", "dmesg", NULL };
+	char begin[48], *text, *line, *rest, found[SHOWN] = "";
+	bool here = false;
+
+	if (doctor.own)
+		return;
+	free(output_of(keys));
+	text = output_of(dmesg);
+	snprintf(begin, sizeof(begin), "grant-table for remote d%u ", domid);
+	for (rest = text; (line = strsep(&rest, "\n"));) {
+		if (strstr(line, "grant-table for remote d"))
+			here = strstr(line, begin);
+		else if (here && strstr(line, "maptrack frames"))
+			xb_printable(found, sizeof(found), line + strcspn(line, "0123456789"),
+				     strlen(line + strcspn(line, "0123456789")));
+	}
+	if (found[0])
+		remark("Xen says of domain %u: %s", domid, found);
+	free(text);
+}
+
+/* An end of this domain, or of another, has met a limit. */
+void advice_limit(enum finding limit, unsigned int domid)
+{
+	char list[SHOWN];
+
+	if (limit == GRANT_LIMIT || limit == MAPTRACK_LIMIT)
+		remark_frames(domid);
+	else if (domid != doctor.own)
+		advice(domid, "xbdoctor     (it says there who uses them up)");
+	if (limit == MAPTRACK_LIMIT && domid == doctor.own && holders("/dev/xen/gntdev", list))
+		remark("beside the kernel, these map pages of others: %s", list);
+	advice_raise(limit, domid);
+}
+
+/* -- XenStore -------------------------------------------------------------------------- */
+
+static void report_holders(const char *file, const char *what)
+{
+	char list[SHOWN];
+
+	if (holders(file, list))
+		remark("who has %s open%s: %s", file, what, list);
+	else
+		remark("no process has %s open: the kernel itself has them", file);
+}
+
+/* A node of ours is made, in a transaction that will be aborted. */
+static void try_node(struct xs_handle *xs, xs_transaction_t transaction,
+		     const struct patients *patients)
+{
+	char path[2 * XB_PATH_MAX];
+
+	snprintf(path, sizeof(path), "/local/domain/%u/data", doctor.own);
+	for (unsigned int i = 0; i < 2 * patients->nr; i++) {
+		const struct side *side = &patients->patient[i / 2].side[i % 2];
+
+		if (side->domid == doctor.own && side->state >= 0)
+			snprintf(path, sizeof(path), "%s", side->path);
+	}
+	strcat(path, "/xbdoctor");
+	if (xs_write(xs, transaction, path, "", 0) || errno != ENOSPC)
+		return;
+	finding(NULL, ERROR, QUOTA_NODES,
+		"this domain, %u, owns as many XenStore nodes as it may: no more can be written",
+		doctor.own);
+	advice(doctor.own, "xenstore-ls -f /local/domain/%u | cut -d / -f 5-6 | sort | uniq -c | sort -n",
+	       doctor.own);
+	advice_raise(QUOTA_NODES, doctor.own);
+}
+
+/* All that runs in a guest has one connection to XenStore, the kernel's, and one quota. */
+static void try_transaction(struct xs_handle *xs, const struct patients *patients)
+{
+	xs_transaction_t transaction = xs_transaction_start(xs);
+
+	if (transaction) {
+		try_node(xs, transaction, patients);
+		xs_transaction_end(xs, transaction, true);
+		return;
+	}
+	if (errno != ENOSPC)
+		return;
+	finding(NULL, ERROR, QUOTA_TRANSACTIONS,
+		"this domain, %u, has as many XenStore transactions open as it may (10, unless xenstored was told otherwise): no driver can change its state",
+		doctor.own);
+	report_holders("/dev/xen/xenbus", ", and can be ended to free them");
+	advice_raise(QUOTA_TRANSACTIONS, doctor.own);
+}
+
+static void try_watch(struct xs_handle *xs)
+{
+	if (xs_watch(xs, "device", "xbdoctor")) {
+		xs_unwatch(xs, "device", "xbdoctor");
+		return;
+	}
+	if (errno != E2BIG)
+		return;
+	finding(NULL, ERROR, QUOTA_WATCHES,
+		"this domain, %u, has as many XenStore watches as it may (128, unless xenstored was told otherwise): no driver can be probed",
+		doctor.own);
+	report_holders("/dev/xen/xenbus", ", and can be ended to free them");
+	advice_raise(QUOTA_WATCHES, doctor.own);
+}
+
+/* A connection that has been refused something may be of no use afterwards: one of its own. */
+static void try_xenstore(const struct patients *patients)
+{
+	struct xs_handle *xs = xs_open(0);
+
+	if (!xs)
+		return;
+	try_transaction(xs, patients);
+	try_watch(xs);
+	xs_close(xs);
+}
+
+static void count_owned(const char *path, unsigned int domid, unsigned int *nr)
+{
+	char below[512], **names;
+	struct xs_permissions *perms;
+	unsigned int children, nr_perms;
+
+	perms = xs_get_permissions(doctor.xs, XBT_NULL, path, &nr_perms);
+	*nr += perms && nr_perms && perms[0].id == domid;
+	free(perms);
+	names = xs_directory(doctor.xs, XBT_NULL, path, &children);
+	for (unsigned int i = 0; names && i < children && *nr < COUNTED_MAX; i++)
+		if ((size_t)snprintf(below, sizeof(below), "%s/%s", path, names[i]) < sizeof(below))
+			count_owned(below, domid, nr);
+	free(names);
+}
+
+/* dom0 can count what a guest owns, but not ask for its quota. */
+static void count_nodes(unsigned int domid)
+{
+	char path[XB_PATH_MAX];
+	unsigned int nr = 0;
+
+	snprintf(path, sizeof(path), "/local/domain/%u", domid);
+	count_owned(path, domid, &nr);
+	if (nr < QUOTA_OF_NODES)
+		return;
+	finding(NULL, WARNING, QUOTA_NODES,
+		"domain %u owns %s%u XenStore nodes, and may own %u unless xenstored was told otherwise: it cannot make more",
+		domid, nr < COUNTED_MAX ? "" : "more than ", nr, QUOTA_OF_NODES);
+	advice(0, "xenstore-ls -f %s | cut -d / -f 5-6 | sort | uniq -c | sort -n", path);
+	advice_raise(QUOTA_NODES, domid);
+}
+
+/* Of the domains that have a device which does not work: it takes a while to count. */
+static void count_all_nodes(const struct patients *patients)
+{
+	static bool counted[XB_DOMIDS];
+
+	for (unsigned int i = 0; i < patients->nr; i++) {
+		unsigned int domid = patients->patient[i].side[XB_FRONT].domid;
+
+		if (!domid || counted[domid] || connected(&patients->patient[i]))
+			continue;
+		counted[domid] = true;
+		count_nodes(domid);
+	}
+}
+
+/* -- event channels -------------------------------------------------------------------- */
+
+/*
+ * "64:  12  xen-dyn  -event  evtchn:sh": each port that is bound has an interrupt, and
+ * a process's is called after it.
+ */
+static unsigned int ports_in_use(unsigned int *of_processes)
+{
+	FILE *file = fopen("/proc/interrupts", "re");
+	char line[1024];
+	unsigned int nr = 0;
+
+	*of_processes = 0;
+	while (file && fgets(line, sizeof(line), file)) {
+		nr += !!strstr(line, "xen-");
+		*of_processes += !!strstr(line, "evtchn:");
+	}
+	if (file)
+		fclose(file);
+	return nr;
+}
+
+static void try_port(void)
+{
+	struct ioctl_evtchn_bind_unbound_port bind = { .remote_domain = 0 };
+	int fd = open("/dev/xen/evtchn", O_RDWR | O_CLOEXEC), port, error;
+	unsigned int nr, of_processes;
+
+	if (fd < 0)
+		return;
+	port = ioctl(fd, IOCTL_EVTCHN_BIND_UNBOUND_PORT, &bind);
+	error = errno;
+	close(fd);		/* and with it the port */
+	if (port >= 0 || error != ENOSPC)
+		return;
+	nr = ports_in_use(&of_processes);
+	finding(NULL, ERROR, PORT_LIMIT,
+		"this domain, %u, has as many event channels as it may: %u are in use, %u of them by processes",
+		doctor.own, nr, of_processes);
+	if (of_processes)
+		report_holders("/dev/xen/evtchn", ", and can be ended to free them");
+	advice_raise(PORT_LIMIT, doctor.own);
+}
+
+/* -- grants ---------------------------------------------------------------------------- */
+
+struct mappers {
+	const char *file;
+	char list[SHOWN];
+	unsigned long pages;
+	unsigned long most;
+};
+
+static bool note_mapper(const struct task *task, void *with)
+{
+	struct mappers *mappers = with;
+	unsigned long pages = mapped_pages(task->pid, mappers->file);
+	size_t len = strlen(mappers->list);
+
+	if (!pages)
+		return false;
+	mappers->pages += pages;
+	mappers->most = pages > mappers->most ? pages : mappers->most;
+	if (len < SHOWN - 64)
+		snprintf(mappers->list + len, SHOWN - len, "%s%d (%s): %lu", len ? ", " : "",
+			 task->pid, task->comm, pages);
+	return false;
+}
+
+static unsigned long parameter(const char *path)
+{
+	char text[32];
+
+	return read_text(path, text, sizeof(text)) ? strtoul(text, NULL, 10) : 0;
+}
+
+/* A page that dom0 could map for the moment, and nobody is told of. */
+static bool no_page_left(void)
+{
+	struct ioctl_gntalloc_alloc_gref alloc = { .domid = 0, .count = 1 };
+	int fd = open("/dev/xen/gntalloc", O_RDWR | O_CLOEXEC);
+	struct ioctl_gntalloc_dealloc_gref dealloc;
+	bool none = false;
+
+	if (fd < 0)
+		return false;
+	if (ioctl(fd, IOCTL_GNTALLOC_ALLOC_GREF, &alloc)) {
+		none = errno == ENOSPC;
+	} else {
+		dealloc.index = alloc.index;
+		dealloc.count = 1;
+		ioctl(fd, IOCTL_GNTALLOC_DEALLOC_GREF, &dealloc);
+	}
+	close(fd);
+	return none;
+}
+
+static void try_gntalloc(void)
+{
+	static const char path[] = "/sys/module/xen_gntalloc/parameters/limit";
+	struct mappers mappers = { .file = "/dev/xen/gntalloc" };
+	unsigned long limit = parameter(path);
+
+	if (!no_page_left())
+		return;
+	each_process(note_mapper, &mappers);
+	finding(NULL, ERROR, GNTALLOC_LIMIT,
+		"processes of this domain, %u, share as many pages as gntalloc lets them: %lu of %lu are mapped",
+		doctor.own, mappers.pages, limit);
+	if (mappers.list[0])
+		remark("by process: %s", mappers.list);
+	else
+		report_holders("/dev/xen/gntalloc", "");
+	advice(doctor.own, "echo %lu >%s", limit < 1024 ? 1024 : 2 * limit, path);
+}
+
+/* What a process has mapped already it could not map again at once. */
+static void look_at_gntdev(void)
+{
+	static const char path[] = "/sys/module/xen_gntdev/parameters/limit";
+	struct mappers mappers = { .file = "/dev/xen/gntdev" };
+	unsigned long limit = parameter(path);
+
+	if (!limit)
+		return;
+	each_process(note_mapper, &mappers);
+	if (mappers.most < limit)
+		return;
+	finding(NULL, WARNING, GNTDEV_LIMIT,
+		"gntdev lets a process of this domain map %lu pages of others at a time, and that many are mapped: %s",
+		limit, mappers.list);
+	advice(doctor.own, "echo 65536 >%s", path);
+}
+
+/* The kernel says it when it asks Xen for a frame more than the domain may have. */
+static void look_at_grants(void)
+{
+	char line[SHOWN];
+
+	if (!log_has("max_grant_frames reached", "", line))
+		return;
+	finding(NULL, WARNING, GRANT_LIMIT,
+		"this domain's grant table was full at least once: \"%s\"", line);
+	advice_limit(GRANT_LIMIT, doctor.own);
+}
+
+void check_limits(const struct patients *patients)
+{
+	if (doctor.own)
+		try_xenstore(patients);	/* dom0 has no quota */
+	else
+		count_all_nodes(patients);
+	try_port();
+	try_gntalloc();
+	look_at_gntdev();
+	look_at_grants();
+}
