@@ -15,7 +15,12 @@ front_dir() { echo "/local/domain/$guest/device/mydevice/0"; }
 back_dir() { echo "/local/domain/0/backend/mydevice/$guest/0"; }
 bind() { if [ "$1" = front ]; then rebind domU xen mydevice-0 "drivers/mydevicefront/$2"
 	else rebind dom0 xen-backend "mydevice-$guest-0" "drivers/mydeviceback/$2"; fi; }
-remove() { "$lab" run "$1" "rmmod $2" </dev/null; }
+
+# A device that is bound holds its module.
+remove() {
+	"$lab" run "$1" "cd /sys/bus/xen*/drivers/$2 && for device in mydevice-*; do
+		[ ! -e \$device ] || echo \$device >unbind; done; cd / && rmmod $2" </dev/null
+}
 
 # load_ends FRONT-STAGE BACK-STAGE: the modules, and a device.
 load_ends() {
@@ -55,7 +60,7 @@ mixed() {
 
 # -- lies ------------------------------------------------------------------------
 
-# lies END SENTENCE NODE VALUE...: a hundred times; the peer says one line, and is there for
+# lies END SENTENCE NODE VALUE...: forty times; the peer says one line, and is there for
 # the next honest one when it is bound again.
 lies() {
 	liar=$1 sentence=$2
@@ -67,10 +72,10 @@ lies() {
 	front) in=domU1 victim=dom0 other=back dir=device/mydevice/0 states="1 3" ;;
 	back) in=dom0 victim=domU other=front dir=$(back_dir) states="6 2" ;;
 	esac
-	"$lab" run "$in" "for n in \$(seq 100); do for state in $states; do
+	"$lab" run "$in" "for n in \$(seq 40); do for state in $states; do
 			set -- $*; while [ \$# -gt 0 ]; do xenstore-write $dir/\$1 \"\$2\"; shift 2; done
 			xenstore-write $dir/state \$state; usleep 20000; done; done" </dev/null
-	is "$(lines "$victim" "$sentence")" 1 "$stage: the ${liar}end lies a hundred times ($*): it is said once"
+	is "$(lines "$victim" "$sentence")" 1 "$stage: the ${liar}end lies forty times ($*): it is said once"
 	ok "and little else" test "$(lines "$victim" .)" -le 12
 	"$lab" run "$in" "xenstore-write $dir/state 6" </dev/null
 	ok "the victim is bound again" bind "$other" unbind
