@@ -66,7 +66,7 @@ pasted() {
 		starting transaction|quota-transactions
 		adding watch on|quota-watches
 		watch_otherend|quota-watches
-		talk_to_otherend|half-device
+		talk_to_otherend|half-device node-missing
 		probe of mydevice-0 failed with error|not-bound quota-watches
 		Argument list too long|quota-watches
 		E2BIG|quota-watches limits error-node
