@@ -63,17 +63,18 @@ static int mydevicefront_give_up(struct mydevicefront_info *info, int err,
 				 const char *fmt, ...)
 {
 	struct va_format vaf = { .fmt = fmt };
+	bool again = info->told == err;
 	va_list args;
 
 	va_start(args, fmt);
 	vaf.va = &args;
-	if (info->told != err)
+	if (!again)
 		xenbus_dev_fatal(info->dev, err, "%pV", &vaf);
 	va_end(args);
 	info->told = err;
 	if (err != -ENOMEM && err != -ENOSPC && err != -EPROTONOSUPPORT)
 		info->broken = true;
-	mydevicefront_switch_state(info, XenbusStateClosing);
+	mydevicefront_switch_state(info, again ? XenbusStateClosed : XenbusStateClosing);
 	return err;
 }
 

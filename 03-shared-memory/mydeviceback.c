@@ -267,19 +267,20 @@ static int mydeviceback_give_up(struct mydeviceback_info *info, int err,
 				const char *fmt, ...)
 {
 	struct va_format vaf = { .fmt = fmt };
+	bool again = info->told == err;
 	va_list args;
 
 	if (mydeviceback_end_reading(info, true) == -EAGAIN)
 		return -EAGAIN;
 	va_start(args, fmt);
 	vaf.va = &args;
-	if (info->told != err)
+	if (!again)
 		xenbus_dev_fatal(info->dev, err, "%pV", &vaf);
 	va_end(args);
 	info->told = err;
 	if (err != -ENOMEM && err != -ENOSPC && err != -EPROTONOSUPPORT)
 		info->broken = true;
-	mydeviceback_switch_state(info, XenbusStateClosing);
+	mydeviceback_switch_state(info, again ? XenbusStateClosed : XenbusStateClosing);
 	return err;
 }
 
@@ -1670,16 +1671,18 @@ static void mydeviceback_try_connect(struct mydeviceback_info *info)
 
 	for (tries = 0; err == -EAGAIN && tries < 10; tries++) {
 		err = xenbus_transaction_start(&info->xbt);
-		if (err)
-			break;
+		if (err) {
+			mydeviceback_give_up(info, err, "starting a transaction");
+			return;
+		}
 		info->reading = true;
 		err = mydeviceback_read(info, "state", &state);
 		if (!err && state == XenbusStateInitialised)
 			err = mydeviceback_connect(info);
 		mydeviceback_end_reading(info, false);
 	}
-	if (err)	/* connect() has told of its own; the same is not told twice */
-		mydeviceback_give_up(info, err, "reading what the frontend published");
+	if (err == -EAGAIN)
+		mydeviceback_give_up(info, err, "the frontend changes all the time");
 }
 
 /*
