@@ -41,13 +41,99 @@ weak_lines_left_out() {
 		grep -v '^[[:space:]]*$' | grep -vxFf "$work/security"
 }
 
-# What a reader would find by typing a word into the search field.
-found_by() {
+# in_a_browser ADDRESS: what the page is when its scripts have run.
+in_a_browser() {
 	profile=$(mktemp -d)
 	timeout 120 chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking \
 		--disable-component-update --disable-sync --user-data-dir="$profile" --virtual-time-budget=5000 \
-		--dump-dom "file://$work/site/index.html?q=$1" 2>/dev/null | grep -o '<ol id="found".*</ol>'
+		--dump-dom "file://$1" 2>/dev/null
 	rm -rf "$profile"
+}
+
+# What a reader would find by typing a word into the search field.
+found_by() {
+	in_a_browser "$work/site/index.html?q=$1" | grep -o '<ol id="found".*</ol>'
+}
+
+# What people paste into a search: a text from a log, a terminal or a compiler, and the
+# sections of the page on troubleshooting of which one has to come first.
+pasted() {
+	cat <<-'TEXTS'
+		Timeout connecting to device|insmod-waits-for-half-a-minute
+		Waiting for devices to initialise|insmod-waits-for-half-a-minute
+		Device with no driver|insmod-waits-for-half-a-minute no-driver
+		timeout closing device|a-guest-takes-long-to-shut-down
+		starting transaction|quota-transactions
+		adding watch on|quota-watches
+		watch_otherend|quota-watches
+		talk_to_otherend|half-device node-missing
+		probe of mydevice-0 failed with error|not-bound quota-watches
+		Argument list too long|quota-watches
+		E2BIG|quota-watches limits error-node
+		quota|quota-nodes limits
+		No space left on device|quota-nodes limits
+		28 publishing in device/mydevice/0|quota-nodes
+		allocating event channel|port-limit
+		sharing a ring|grant-limit
+		mapping a ring's page by grant reference|maptrack-limit
+		kernel BUG|kernel-bug
+		NULL pointer|kernel-bug
+		Oops|kernel-bug
+		unable to handle kernel paging request|kernel-bug
+		blocked for more than|xenwatch-blocked
+		--p--d|domain-dying
+		zombie|domain-dying
+		deferring g.e.|the-log-says-that-a-grant-is-still-in-use
+		still in use|the-log-says-that-a-grant-is-still-in-use
+		failed to write error node|quota-nodes
+		refusing to close|stuck-closing
+		guest did not suspend|a-guest-cannot-be-saved-any-more
+		Unknown symbol|insmod-unknown-symbol-in-module
+		disagrees about version|insmod-invalid-module-format
+		Invalid module format|insmod-invalid-module-format
+		already registered|insmod-file-exists
+		File exists|insmod-file-exists
+		Key was rejected|insmod-key-was-rejected-by-service
+		incompatible pointer|the-compiler-does-not-know-a-function-or-a-type-is-another
+		undeclared|the-compiler-does-not-know-a-function-or-a-type-is-another
+		class_create|the-compiler-does-not-know-a-function-or-a-type-is-another
+		Skipping BTF generation|the-build-says-skipping-btf-generation
+		/dev/xen/gntdev|no-xen-device
+		Transport endpoint is not connected|a-program-cannot-open-read-or-write-the-device connected-dead
+		max_grant_frames|grant-limit
+		maptrack|maptrack-limit
+		the frontend speaks version|mixed-stages
+		[  353.673139] mydevicefront mydevice-0: 28 starting transaction|quota-transactions
+		INFO: task xenwatch:34 blocked for more than 120 seconds.|xenwatch-blocked
+		mydevicefront: probe of mydevice-0 failed with error -7|quota-watches not-bound
+		[  191.024666] mydevicefront mydevice-0: 28 allocating event channel|port-limit
+	TEXTS
+}
+
+# The search of the site is asked for all of them in one page.
+pasted_found() {
+	{
+		echo '<!DOCTYPE html><body data-root=""><form class="search"><input id="query"><ol id="found"></ol></form>'
+		echo '<pre></pre><script src="search.js"></script><script src="search-index.js"></script><script>'
+		echo 'for (const text of ['
+		pasted | sed 's/|.*//; s/.*/"&",/'
+		cat <<-'SCRIPT'
+			]) {
+				document.getElementById('query').value = text;
+				document.getElementById('query').dispatchEvent(new Event('input'));
+				const first = document.querySelector('#found a');
+				document.querySelector('pre').textContent += 'FOUND ' + (first ? first.getAttribute('href') : 'nothing') + '\n';
+			}
+			</script>
+		SCRIPT
+	} >"$work/site/pasted.html"
+	in_a_browser "$work/site/pasted.html" | sed 's/<[^>]*>//g; s/^.*FOUND //' | grep -e '\.html' -e '^nothing' >"$work/found"
+	rm "$work/site/pasted.html"
+	pasted | paste -d '|' "$work/found" - | awk -F '|' '{
+			split($1, at, "#")
+			if (at[1] != "troubleshooting.html" || !index(" " $3 " ", " " at[2] " ")) { print $2 ": " $1; wrong = 1 }
+		}
+		END { exit wrong || !NR }'
 }
 
 # -- spelling ----------------------------------------------------------------
@@ -144,6 +230,7 @@ ok "the PDF has pages, and its own fonts" sh -c "
 	[ \"\$pages\" -ge 20 ] && ! pdffonts $work/site/xen-split-drivers.pdf | awk 'NR > 2 && \$(NF - 4) == \"no\"' | grep ."
 has "$(found_by xenstore-write)" 'href="01-hello-probe.html#' "the search finds a word without a server"
 has "$(found_by qqqq)" 'Nothing has all of these words' "and says so if there is none"
+ok "what people paste into a search leads to its section of troubleshooting" pasted_found
 
 cat >"$bad/bad.html" <<'EOF'
 <link rel="stylesheet" href="bad.css"><a href="gone.html">x</a><a href="#gone">y</a><script src="https://example.org/x.js"></script>

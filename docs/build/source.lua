@@ -48,7 +48,7 @@ local function follow(line, state)
 			at = e + 1
 		else
 			local two, one = line:sub(at, at + 1), line:sub(at, at)
-			if two == '/*' then
+			if two == '/*' and line:sub(at, at + 2) ~= '/*/' then	-- that is a path, in a Makefile
 				state.comment = true
 				at = at + 1
 			elseif two == '//' then
