@@ -174,7 +174,8 @@ static void try_xenstore(const struct patients *patients)
 	if (!xs)
 		return;
 	try_transaction(xs, patients);
-	try_watch(xs);
+	if (!kernel_is_ill())
+		try_watch(xs);	/* which xenwatch has to let go of */
 	xs_close(xs);
 }
 
