@@ -97,8 +97,8 @@ lab-shell lab-console:
 	@$(lab) $(@:lab-%=%) "$$DOMAIN"
 
 # What a stage can do, asked for here.
-try load unload status log watch doctor diff:
+try load unload activate deactivate status log watch doctor diff:
 	@echo "which stage? For example: make -C 03-shared-memory $@" >&2; exit 2
 
-.PHONY: help try load unload status log watch doctor diff check check-long check-debug coverage soak bench tools docs docs-transcripts branches build clean \
+.PHONY: help try load unload activate deactivate status log watch doctor diff check check-long check-debug coverage soak bench tools docs docs-transcripts branches build clean \
 	lab-start lab-reset lab-stop lab-status lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console

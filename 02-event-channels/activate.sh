@@ -46,14 +46,26 @@ for tool in xenstore-exists xenstore-write xenstore-chmod xenstore-rm; do
 	command -v $tool >/dev/null || die "$tool is missing: install the package xenstore-utils"
 done
 xenstore-exists /local/domain/0 2>/dev/null || die "XenStore cannot be read: this needs root"
-xenstore-exists "/local/domain/$domid" || die "there is no domain $domid (xl list shows those that there are)"
-xenstore-exists "/local/domain/$backend" || die "there is no domain $backend to have the backend"
+
+# A domain that lives has its number there. (Its directory alone may be a leftover.)
+xenstore-exists "/local/domain/$domid/domid" || die "there is no domain $domid (xl list shows those that there are)"
+xenstore-exists "/local/domain/$backend/domid" || die "there is no domain $backend to have the backend (xl list shows those that there are)"
+
+# XenBus has a name for each end, and a device whose name is longer than 19
+# characters is never probed.
+for name in "mydevice-$device" "mydevice-$domid-$device"; do
+	[ ${#name} -le 19 ] || die "XenBus would have to call this device $name, and the name has ${#name} characters
+where XenBus allows 19: choose a smaller device number (or a type shorter than mydevice)"
+done
 
 front=/local/domain/$domid/device/mydevice/$device
 back=/local/domain/$backend/backend/mydevice/$domid/$device
 
 for dir in "$front" "$back"; do
-	! xenstore-exists "$dir" || die "device $device of domain $domid is there already ($dir); deactivate.sh removes it"
+	xenstore-exists "$dir" || continue
+	present=$(xenstore-read "$front/backend-id" 2>/dev/null) && number "$present" || present=$backend
+	die "device $device of domain $domid is there already ($dir)
+This removes it: deactivate.sh --device $device --backend $present $domid"
 done
 
 # From here on a failure leaves nothing behind.

@@ -40,7 +40,7 @@ number "$backend" || die "the backend domain's number is wrong: '$backend'; $usa
 
 grep -qs control_d /proc/xen/capabilities || die "only dom0 may remove devices, and this is not dom0
 In the lab it is run like this: common/lab/lab run dom0 sh -s $domid <STAGE/deactivate.sh"
-for tool in xenstore-exists xenstore-read xenstore-write xenstore-rm; do
+for tool in xenstore-exists xenstore-list xenstore-read xenstore-write xenstore-rm; do
 	command -v $tool >/dev/null || die "$tool is missing: install the package xenstore-utils"
 done
 xenstore-exists /local/domain/0 2>/dev/null || die "XenStore cannot be read: this needs root"
@@ -48,8 +48,30 @@ xenstore-exists /local/domain/0 2>/dev/null || die "XenStore cannot be read: thi
 front=/local/domain/$domid/device/mydevice/$device
 back=/local/domain/$backend/backend/mydevice/$domid/$device
 
+# other_backend: prints the domain, other than the one asked for, that has a
+# backend of this device.
+other_backend() {
+	for other in $(xenstore-list /local/domain); do
+		[ "$other" = "$backend" ] || ! xenstore-exists "/local/domain/$other/backend/mydevice/$domid/$device" ||
+			{ echo "$other" && return; }
+	done
+	return 1
+}
+
+# Removing the frontend's directory alone would cut the frontend off without a
+# goodbye, and leave the real backend behind. XenStore says which backends there
+# are; the guest's own directory does not count, because the guest may write there.
+removed="$front $back"
+if other=$(other_backend); then
+	xenstore-exists "$back" || die "device $device of domain $domid has its backend in domain $other, not in domain $backend
+Type: deactivate.sh --device $device --backend $other $domid"
+	if [ "$(xenstore-read "$front/backend" 2>/dev/null)" = "/local/domain/$other/backend/mydevice/$domid/$device" ]; then
+		echo "deactivate.sh: the frontend belongs to a backend in domain $other: it stays, and only $back goes" >&2
+		removed=$back
+	fi
+fi
 xenstore-exists "$front" || xenstore-exists "$back" ||
-	die "there is no device $device of domain $domid with a backend in domain $backend"
+	die "there is no device $device of domain $domid"
 
 # Has the backend let go? 6 is Closed; a backend that has gone altogether
 # has let go, too.
@@ -61,7 +83,7 @@ closed() {
 # The guest may be gone: then nobody will answer, and there is nothing to wait
 # for. XenStore keeps a backend's directory when its guest is destroyed. A
 # backend that is Closed already would not notice the request either.
-if xenstore-exists "$back" && xenstore-exists "/local/domain/$domid" && ! closed; then
+if xenstore-exists "$back" && xenstore-exists "/local/domain/$domid/domid" && ! closed; then
 	xenstore-write "$back/online" 0 "$back/state" 5 || die "XenStore refused the request to $back"
 	tries=50
 	until closed; do
@@ -75,6 +97,6 @@ if xenstore-exists "$back" && xenstore-exists "/local/domain/$domid" && ! closed
 fi
 
 # -t also removes the directories above that have become empty.
-for dir in "$front" "$back"; do
+for dir in $removed; do
 	! xenstore-exists "$dir" || xenstore-rm -t "$dir" || die "XenStore refused to remove $dir"
 done

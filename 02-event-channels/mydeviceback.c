@@ -14,6 +14,7 @@
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 #include <xen/events.h>
@@ -26,6 +27,10 @@
  * struct mydeviceback_info - one device, from probe to remove
  * @dev: the device on the XenBus
  * @version: the protocol version of this connection, 0 when there is none
+ * @broken: the frontend broke the protocol: follow it no more
+ * @told: why there is no connection, an errno that the log has already, or 0
+ * @reading: the transaction @xbt is open
+ * @xbt: what the frontend published is read in it, and Connected written
  * @lock: serialises connecting and disconnecting with the sysfs attributes;
  *	the interrupt handler does not take it
  * @irq: what the event channel is bound to, 0 when there is none
@@ -37,6 +42,10 @@
 struct mydeviceback_info {
 	struct xenbus_device *dev;
 	unsigned int version;
+	bool broken;
+	int told;
+	bool reading;
+	struct xenbus_transaction xbt;
 	struct mutex lock;	/* connecting against sysfs */
 	int irq;
 	bool heard;
@@ -44,6 +53,66 @@ struct mydeviceback_info {
 	atomic_t events_sent;
 	atomic_t events_received;
 };
+
+/*
+ * Writes this end's state. xenbus_switch_state() returns 0 even if it could not:
+ * it needs a transaction, and a domain may have only a few open at a time. Whether
+ * it has written shows in dev->state. If it has not, a plain write usually
+ * succeeds, unless the node is gone: then nothing may make it again.
+ */
+static void mydeviceback_switch_state(struct mydeviceback_info *info,
+				      enum xenbus_state state)
+{
+	struct xenbus_device *dev = info->dev;
+
+	xenbus_switch_state(dev, state);
+	if (dev->state != state && xenbus_exists(XBT_NIL, dev->nodename, "state") &&
+	    !xenbus_printf(XBT_NIL, dev->nodename, "state", "%d", state))
+		dev->state = state;
+}
+
+/*
+ * Ends the transaction, if one is open; without @keep nothing that was written in
+ * it counts.
+ *
+ * Return: -EAGAIN if anything that was read in it has changed meanwhile.
+ */
+static int mydeviceback_end_reading(struct mydeviceback_info *info, bool keep)
+{
+	if (!info->reading)
+		return 0;
+	info->reading = false;
+	return xenbus_transaction_end(info->xbt, !keep);
+}
+
+/*
+ * Closes and says why, in the log and in an error node: once, for a frontend that
+ * lies can do so a thousand times a second. It is not followed any more. But a
+ * lack of memory, or of another resource of this domain, is no lie, nor is what
+ * was read while the frontend was being restarted.
+ *
+ * Return: @err, or -EAGAIN if what was read has changed meanwhile.
+ */
+__printf(3, 4)
+static int mydeviceback_give_up(struct mydeviceback_info *info, int err,
+				const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	if (mydeviceback_end_reading(info, true) == -EAGAIN)
+		return -EAGAIN;
+	va_start(args, fmt);
+	vaf.va = &args;
+	if (info->told != err)
+		xenbus_dev_fatal(info->dev, err, "%pV", &vaf);
+	va_end(args);
+	info->told = err;
+	if (err != -ENOMEM && err != -ENOSPC && err != -EPROTONOSUPPORT)
+		info->broken = true;
+	mydeviceback_switch_state(info, XenbusStateClosing);
+	return err;
+}
 
 /* Notifies the frontend. The caller knows that the irq is bound. */
 static void mydeviceback_notify(struct mydeviceback_info *info)
@@ -156,48 +225,58 @@ static int mydeviceback_offer(struct mydeviceback_info *info)
 	struct xenbus_device *dev = info->dev;
 	int err;
 
-	err = xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_VERSIONS, "%s",
-			    MYDEVICE_VERSIONS);
-	if (err) {
-		xenbus_dev_fatal(dev, err, "writing the offer to %s", dev->nodename);
-		return err;
-	}
-	xenbus_switch_state(dev, XenbusStateInitWait);
+	err = xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_VERSIONS, "%u",
+			    MYDEVICE_VERSION);
+	if (err)
+		return mydeviceback_give_up(info, err, "writing the offer to %s",
+					    dev->nodename);
+	mydeviceback_switch_state(info, XenbusStateInitWait);
 	return 0;
 }
 
 /*
  * The XenStore nodes of a device of ours appeared, or the driver was bound to
  * it again through sysfs.
+ *
+ * It runs in XenBus's thread, xenwatch, or in the process that loads or binds the
+ * driver. Like every XenBus callback it may sleep, but not for another domain, nor
+ * for a disk: the disk's own driver may need xenwatch to answer. So memory is
+ * allocated without reclaim by I/O, here and in all that is called.
  */
 static int mydeviceback_probe(struct xenbus_device *dev,
 			      const struct xenbus_device_id *id)
 {
+	unsigned int noio = memalloc_noio_save();
 	struct mydeviceback_info *info;
-	int err;
+	int err = -ENOMEM;
 
 	dev_info(&dev->dev, "Probe called. We are good to go.\n");
 
 	info = kzalloc(sizeof(*info), GFP_KERNEL);
 	if (!info)
-		return -ENOMEM;
+		goto out;
 	info->dev = dev;
 	mutex_init(&info->lock);
 	info->answer = true;
 	dev_set_drvdata(&dev->dev, info);
+	/* A process may have been this end before, and XenBus does not know. */
+	dev->state = xenbus_read_unsigned(dev->nodename, "state", dev->state);
 	err = mydeviceback_offer(info);
 	if (err)
 		goto fail;
-	return 0;
+	goto out;
 
 fail:
 	kfree(info);
+out:
+	memalloc_noio_restore(noio);
 	return err;
 }
 
 /*
- * Reads a number that the frontend published. It may have written anything:
- * what is not a decimal number in the range of an unsigned int is refused.
+ * Reads a number that the frontend published. It may have written anything: what
+ * kstrtouint() does not take for a decimal number in the range of an unsigned int
+ * is refused. (It takes a plus sign before, and a newline after.)
  */
 static int mydeviceback_read(struct mydeviceback_info *info, const char *node,
 			     unsigned int *value)
@@ -206,34 +285,30 @@ static int mydeviceback_read(struct mydeviceback_info *info, const char *node,
 	char *text;
 	int err;
 
-	text = xenbus_read(XBT_NIL, dev->otherend, node, NULL);
-	if (IS_ERR(text)) {
-		xenbus_dev_fatal(dev, PTR_ERR(text), "reading %s/%s",
-				 dev->otherend, node);
-		return PTR_ERR(text);
-	}
+	text = xenbus_read(info->xbt, dev->otherend, node, NULL);
+	if (IS_ERR(text))
+		return mydeviceback_give_up(info, PTR_ERR(text), "reading %s/%s",
+					    dev->otherend, node);
 	err = kstrtouint(text, 10, value);
 	kfree(text);
 	if (err)
-		xenbus_dev_fatal(dev, err, "%s/%s is not a number in range",
-				 dev->otherend, node);
-	return err;
+		return mydeviceback_give_up(info, err, "%s/%s is not a number in range",
+					    dev->otherend, node);
+	return 0;
 }
 
 /* Reads and checks what the frontend chose for this connection. */
 static int mydeviceback_negotiate(struct mydeviceback_info *info)
 {
-	struct xenbus_device *dev = info->dev;
 	int err;
 
 	err = mydeviceback_read(info, MYDEVICE_NODE_VERSION, &info->version);
 	if (err)
 		return err;
-	if (info->version < 1 || info->version > MYDEVICE_VERSION) {
-		xenbus_dev_fatal(dev, -EPROTO, "the frontend wants version %u",
-				 info->version);
-		return -EPROTO;
-	}
+	if (info->version < MYDEVICE_OLDEST_VERSION || info->version > MYDEVICE_VERSION)
+		return mydeviceback_give_up(info, -EPROTO,
+					    "the frontend wants version %u, and this end speaks %u",
+					    info->version, MYDEVICE_VERSION);
 	return 0;
 }
 
@@ -251,10 +326,9 @@ static int mydeviceback_setup_evtchn(struct mydeviceback_info *info)
 	err = bind_interdomain_evtchn_to_irqhandler_lateeoi(dev, evtchn,
 							    mydeviceback_interrupt, 0,
 							    dev_name(&dev->dev), info);
-	if (err < 0) {
-		xenbus_dev_fatal(dev, err, "binding port %u of the frontend", evtchn);
-		return err;
-	}
+	if (err < 0)
+		return mydeviceback_give_up(info, err, "binding port %u of the frontend",
+					    evtchn);
 	info->irq = err;
 	return 0;
 }
@@ -270,6 +344,29 @@ static void mydeviceback_disconnect(struct mydeviceback_info *info)
 	info->version = 0;
 }
 
+/* Both ends are ready. */
+static int mydeviceback_go_live(struct mydeviceback_info *info)
+{
+	struct xenbus_device *dev = info->dev;
+	int err, end;
+
+	/* A node that is gone must not come back: see xenbus_switch_state(). */
+	err = xenbus_exists(info->xbt, dev->nodename, "state") ?
+	      xenbus_printf(info->xbt, dev->nodename, "state", "%d", XenbusStateConnected) :
+	      -ENOENT;
+	end = mydeviceback_end_reading(info, !err);
+	if (end == -EAGAIN)
+		return end;
+	if (err || end)
+		return mydeviceback_give_up(info, err ?: end, "writing Connected to %s",
+					    dev->nodename);
+	dev->state = XenbusStateConnected;
+	info->told = 0;
+	dev_info_ratelimited(&dev->dev, "Connected, protocol version %u.\n",
+			     info->version);
+	return 0;
+}
+
 /* The frontend has published: read, check, and take what it offers. */
 static int mydeviceback_connect(struct mydeviceback_info *info)
 {
@@ -281,9 +378,9 @@ static int mydeviceback_connect(struct mydeviceback_info *info)
 	err = mydeviceback_setup_evtchn(info);
 	if (err)
 		goto fail;
-	xenbus_switch_state(info->dev, XenbusStateConnected);
-	dev_info_ratelimited(&info->dev->dev, "Connected, protocol version %u.\n",
-			     info->version);
+	err = mydeviceback_go_live(info);
+	if (err)
+		goto fail;
 	return 0;
 
 fail:
@@ -291,27 +388,75 @@ fail:
 	return err;
 }
 
+/*
+ * Connects to the frontend that says Initialised now. It may be restarted at any
+ * moment, and a backend that is Connected to what its predecessor published
+ * is dead and does not know. So one transaction holds it together: what was read is
+ * used only if none of it has changed when Connected is written. If it has changed,
+ * this end looks again, but not for ever.
+ */
+static void mydeviceback_try_connect(struct mydeviceback_info *info)
+{
+	int err = -EAGAIN, tries;
+	unsigned int state;
+
+	for (tries = 0; err == -EAGAIN && tries < 10; tries++) {
+		err = xenbus_transaction_start(&info->xbt);
+		if (err)
+			break;
+		info->reading = true;
+		err = mydeviceback_read(info, "state", &state);
+		if (!err && state == XenbusStateInitialised)
+			err = mydeviceback_connect(info);
+		mydeviceback_end_reading(info, false);
+	}
+	if (err)	/* connect() has told of its own; the same is not told twice */
+		mydeviceback_give_up(info, err, "reading what the frontend published");
+}
+
+/*
+ * A frontend that does not take this end's offer closes. If it speaks another
+ * version, it has written which.
+ */
+static void mydeviceback_explain_refusal(struct mydeviceback_info *info)
+{
+	unsigned int version;
+
+	if (info->dev->state != XenbusStateInitWait || info->told == -EPROTONOSUPPORT)
+		return;
+	version = xenbus_read_unsigned(info->dev->otherend, MYDEVICE_NODE_VERSION,
+				       MYDEVICE_VERSION);
+	if (version >= MYDEVICE_OLDEST_VERSION && version <= MYDEVICE_VERSION)
+		return;
+	dev_err(&info->dev->dev, "the frontend speaks version %u, and this end %u\n",
+		version, MYDEVICE_VERSION);
+	info->told = -EPROTONOSUPPORT;
+}
+
 /* The frontend is closing or closed: release, and say the same. */
 static void mydeviceback_close(struct mydeviceback_info *info,
 			       enum xenbus_state state)
 {
 	mydeviceback_disconnect(info);
+	if (info->broken)
+		state = XenbusStateClosed;	/* and no further */
 	if (info->dev->state == state)
 		return;
-	xenbus_switch_state(info->dev, state);
+	mydeviceback_switch_state(info, state);
 	dev_info_ratelimited(&info->dev->dev, "%s.\n", xenbus_strstate(state));
 }
 
 /*
- * The frontend changed its state. Like every XenBus callback this runs in the
- * one thread that all devices of this domain share, so it may sleep, but does
- * not wait for the other end. The frontend is not trusted: it may say anything
- * at any time, and states may be missed, for only the latest one is seen.
+ * The frontend changed its state. This runs in xenwatch, the one thread that all
+ * devices of this domain share, so it may sleep, but waits neither for the other
+ * end nor for a disk. The frontend is not trusted: it may say anything at any
+ * time, and states may be missed, because only the latest one is seen.
  */
 static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 					  enum xenbus_state frontend_state)
 {
 	struct mydeviceback_info *info = dev_get_drvdata(&dev->dev);
+	unsigned int noio = memalloc_noio_save();
 	bool gone = false;
 
 	dev_dbg(&dev->dev, "the frontend is %s\n", xenbus_strstate(frontend_state));
@@ -322,12 +467,16 @@ static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 		if (dev->state == XenbusStateInitWait)
 			break;		/* it has not seen our offer yet */
 		mydeviceback_disconnect(info);	/* from a frontend that was restarted */
+		if (info->broken) {
+			mydeviceback_close(info, XenbusStateClosed);
+			break;
+		}
 		mydeviceback_offer(info);
 		break;
 
 	case XenbusStateInitialised:
 		if (dev->state == XenbusStateInitWait)
-			mydeviceback_connect(info);
+			mydeviceback_try_connect(info);
 		break;
 
 	case XenbusStateConnected:	/* ours came first; else it is left over */
@@ -337,10 +486,12 @@ static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 		break;
 
 	case XenbusStateClosing:
+		mydeviceback_explain_refusal(info);
 		mydeviceback_close(info, XenbusStateClosing);
 		break;
 
 	case XenbusStateClosed:
+		mydeviceback_explain_refusal(info);
 		if (!xenbus_dev_is_online(dev))
 			gone = true;	/* the toolstack is taking it away */
 		if (dev->state == XenbusStateInitWait && !gone)
@@ -357,17 +508,23 @@ static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 	mutex_unlock(&info->lock);
 	if (gone)
 		device_unregister(&dev->dev);	/* which calls our remove */
+	memalloc_noio_restore(noio);
 }
 
 /*
  * The nodes are gone, or the driver is unbound. XenBus has stopped the watch on
- * the frontend's state, and says Closed for us afterwards.
+ * the frontend's state, and says Closed for us afterwards. Runs in xenwatch, or in
+ * the process that unbinds or unloads the driver, with the device locked. (A known
+ * lock order problem of Linux: xenwatch waits for that lock if the device goes
+ * meanwhile, and whoever stops a watch waits for xenwatch.)
  */
 static void mydeviceback_remove(struct xenbus_device *dev)
 {
 	struct mydeviceback_info *info = dev_get_drvdata(&dev->dev);
+	unsigned int noio = memalloc_noio_save();
 
 	mydeviceback_disconnect(info);
+	memalloc_noio_restore(noio);
 	kfree(info);
 	dev_info(&dev->dev, "Goodbye.\n");
 }

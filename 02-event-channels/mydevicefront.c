@@ -14,6 +14,7 @@
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
@@ -30,6 +31,8 @@
  * struct mydevicefront_info - one device, from probe to remove
  * @dev: the device on the XenBus
  * @version: the protocol version of this connection, 0 when there is none
+ * @broken: the backend broke the protocol: follow it no more
+ * @told: why there is no connection, an errno that the log has already, or 0
  * @lock: serialises connecting and disconnecting with the sysfs attributes;
  *	the interrupt handler does not take it
  * @evtchn: the event channel's port in this domain
@@ -42,6 +45,8 @@
 struct mydevicefront_info {
 	struct xenbus_device *dev;
 	unsigned int version;
+	bool broken;
+	int told;
 	struct mutex lock;	/* connecting against sysfs */
 	evtchn_port_t evtchn;
 	int irq;
@@ -140,25 +145,81 @@ static struct attribute *mydevicefront_attrs[] = {
 ATTRIBUTE_GROUPS(mydevicefront);
 
 /*
+ * Writes this end's state. xenbus_switch_state() returns 0 even if it could not:
+ * it needs a transaction, and a domain may have only a few open at a time. Whether
+ * it has written shows in dev->state. If it has not, a plain write usually
+ * succeeds, unless the node is gone: then nothing may make it again.
+ */
+static void mydevicefront_switch_state(struct mydevicefront_info *info,
+				       enum xenbus_state state)
+{
+	struct xenbus_device *dev = info->dev;
+
+	xenbus_switch_state(dev, state);
+	if (dev->state != state && xenbus_exists(XBT_NIL, dev->nodename, "state") &&
+	    !xenbus_printf(XBT_NIL, dev->nodename, "state", "%d", state))
+		dev->state = state;
+}
+
+/*
+ * Closes and says why, in the log and in an error node: once, for a backend that
+ * lies can do so a thousand times a second. It is not followed any more. But a
+ * lack of memory, or of another resource of this domain, is no lie, nor is it to
+ * speak another version: the next backend may speak ours.
+ *
+ * Return: @err.
+ */
+__printf(3, 4)
+static int mydevicefront_give_up(struct mydevicefront_info *info, int err,
+				 const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	va_start(args, fmt);
+	vaf.va = &args;
+	if (info->told != err)
+		xenbus_dev_fatal(info->dev, err, "%pV", &vaf);
+	va_end(args);
+	info->told = err;
+	if (err != -ENOMEM && err != -ENOSPC && err != -EPROTONOSUPPORT)
+		info->broken = true;
+	mydevicefront_switch_state(info, XenbusStateClosing);
+	return err;
+}
+
+/*
  * The XenStore nodes of a device of ours appeared, or the driver was bound to
  * it again through sysfs. There is nothing to do yet but to say that this end
  * is new: the backend's offer comes with its state InitWait.
+ *
+ * It runs in XenBus's thread, xenwatch, or in the process that loads or binds the
+ * driver. Like every XenBus callback it may sleep, but not for another domain, nor
+ * for a disk: the disk's own frontend may need xenwatch to answer. So memory is
+ * allocated without reclaim by I/O, here and in all that is called.
  */
 static int mydevicefront_probe(struct xenbus_device *dev,
 			       const struct xenbus_device_id *id)
 {
+	unsigned int noio = memalloc_noio_save();
 	struct mydevicefront_info *info;
+	int err = -ENOMEM;
 
 	dev_info(&dev->dev, "Probe called. We are good to go.\n");
 
 	info = kzalloc(sizeof(*info), GFP_KERNEL);
 	if (!info)
-		return -ENOMEM;
+		goto out;
 	info->dev = dev;
 	mutex_init(&info->lock);
 	dev_set_drvdata(&dev->dev, info);
-	xenbus_switch_state(dev, XenbusStateInitialising);
-	return 0;
+	/* A process may have been this end before, and XenBus does not know. */
+	dev->state = xenbus_read_unsigned(dev->nodename, "state", dev->state);
+	mydevicefront_switch_state(info, XenbusStateInitialising);
+	err = 0;
+out:
+	memalloc_noio_restore(noio);
+	return err;
 }
 
 /* Picks the highest version that both ends speak from "1,2,3"; 0 if none. */
@@ -168,31 +229,37 @@ static unsigned int mydevicefront_pick_version(char *versions)
 	char *word;
 
 	while ((word = strsep(&versions, ",")))
-		if (!kstrtouint(word, 10, &version) && version <= MYDEVICE_VERSION)
+		if (!kstrtouint(word, 10, &version) && version <= MYDEVICE_VERSION &&
+		    version >= MYDEVICE_OLDEST_VERSION)
 			best = max(best, version);
 	return best;
 }
 
-/* Reads the backend's offer and decides what this connection will be like. */
+/*
+ * Reads the backend's offer and decides what this connection will be like. If
+ * there is no version for it, the backend learns from "version" which would do.
+ */
 static int mydevicefront_negotiate(struct mydevicefront_info *info)
 {
 	struct xenbus_device *dev = info->dev;
-	char *versions;
+	char *versions, *copy;
 
 	versions = xenbus_read(XBT_NIL, dev->otherend, MYDEVICE_NODE_VERSIONS, NULL);
-	if (IS_ERR(versions)) {
-		xenbus_dev_fatal(dev, PTR_ERR(versions), "reading %s/%s",
-				 dev->otherend, MYDEVICE_NODE_VERSIONS);
-		return PTR_ERR(versions);
-	}
+	if (IS_ERR(versions))
+		return mydevicefront_give_up(info, PTR_ERR(versions), "reading %s/%s",
+					     dev->otherend, MYDEVICE_NODE_VERSIONS);
+	copy = kstrndup(versions, 32, GFP_KERNEL);	/* enough for the log */
 	info->version = mydevicefront_pick_version(versions);
 	kfree(versions);
 	if (!info->version) {
-		xenbus_dev_fatal(dev, -EPROTO, "the backend speaks no version up to %d",
-				 MYDEVICE_VERSION);
-		return -EPROTO;
+		xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_VERSION, "%u",
+			      MYDEVICE_VERSION);
+		mydevicefront_give_up(info, -EPROTONOSUPPORT,
+				      "the backend speaks no version of ours: \"%*pE\", and this end %u",
+				      copy ? (int)strlen(copy) : 0, copy, MYDEVICE_VERSION);
 	}
-	return 0;
+	kfree(copy);
+	return info->version ? 0 : -EPROTONOSUPPORT;
 }
 
 /*
@@ -211,8 +278,8 @@ static void mydevicefront_free_evtchn(struct mydevicefront_info *info)
 }
 
 /*
- * Allocates an event channel that the backend's domain may bind, and binds the
- * own end of it to an interrupt.
+ * Allocates an event channel that the backend's domain may bind, and binds its
+ * own end to an interrupt.
  */
 static int mydevicefront_setup_evtchn(struct mydevicefront_info *info)
 {
@@ -220,16 +287,15 @@ static int mydevicefront_setup_evtchn(struct mydevicefront_info *info)
 	int err;
 
 	err = xenbus_alloc_evtchn(dev, &info->evtchn);
-	if (err)
-		return err;	/* and xenbus_alloc_evtchn() has reported it */
+	if (err)	/* xenbus_alloc_evtchn() reports it, too, but every time */
+		return mydevicefront_give_up(info, err, "allocating a port");
 	err = bind_evtchn_to_irqhandler_lateeoi(info->evtchn,
 						mydevicefront_interrupt, 0,
 						dev_name(&dev->dev), info);
 	if (err < 0) {
-		xenbus_dev_fatal(dev, err, "binding port %u to an interrupt",
-				 info->evtchn);
 		mydevicefront_free_evtchn(info);
-		return err;
+		return mydevicefront_give_up(info, err, "binding port %u to an interrupt",
+					     info->evtchn);
 	}
 	info->irq = err;
 	return 0;
@@ -268,7 +334,7 @@ static int mydevicefront_publish(struct mydevicefront_info *info)
 			err = end;
 	} while (err == -EAGAIN);	/* somebody else wrote there meanwhile */
 	if (err)
-		xenbus_dev_fatal(dev, err, "publishing in %s", dev->nodename);
+		mydevicefront_give_up(info, err, "publishing in %s", dev->nodename);
 	return err;
 }
 
@@ -305,7 +371,7 @@ static int mydevicefront_connect(struct mydevicefront_info *info)
 	err = mydevicefront_publish(info);
 	if (err)
 		goto fail;
-	xenbus_switch_state(info->dev, XenbusStateInitialised);
+	mydevicefront_switch_state(info, XenbusStateInitialised);
 	return 0;
 
 fail:
@@ -316,7 +382,8 @@ fail:
 /* Both ends are ready. */
 static void mydevicefront_go_live(struct mydevicefront_info *info)
 {
-	xenbus_switch_state(info->dev, XenbusStateConnected);
+	mydevicefront_switch_state(info, XenbusStateConnected);
+	info->told = 0;
 	dev_info_ratelimited(&info->dev->dev, "Connected, protocol version %u.\n",
 			     info->version);
 }
@@ -326,20 +393,22 @@ static void mydevicefront_say_closed(struct mydevicefront_info *info)
 {
 	if (info->dev->state == XenbusStateClosed)
 		return;
+	mydevicefront_switch_state(info, XenbusStateClosed);
 	xenbus_frontend_closed(info->dev);	/* a shutdown may be waiting for it */
 	dev_info_ratelimited(&info->dev->dev, "Closed.\n");
 }
 
 /*
- * The backend changed its state. Like every XenBus callback this runs in the
- * one thread that all devices of this domain share, so it may sleep, but does
- * not wait for the other end. The backend is not trusted: it may say anything
- * at any time, and states may be missed, for only the latest one is seen.
+ * The backend changed its state. This runs in xenwatch, the one thread that all
+ * devices of this domain share, so it may sleep, but waits neither for the other
+ * end nor for a disk. The backend is not trusted: it may say anything at any
+ * time, and states may be missed, because only the latest one is seen.
  */
 static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 					   enum xenbus_state backend_state)
 {
 	struct mydevicefront_info *info = dev_get_drvdata(&dev->dev);
+	unsigned int noio = memalloc_noio_save();
 
 	dev_dbg(&dev->dev, "the backend is %s\n", xenbus_strstate(backend_state));
 	mutex_lock(&info->lock);
@@ -356,6 +425,10 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 		    dev->state == XenbusStateClosing)
 			break;		/* it has not seen our state yet */
 		mydevicefront_disconnect(info);	/* from a backend that was restarted */
+		if (info->broken) {
+			mydevicefront_say_closed(info);
+			break;
+		}
 		mydevicefront_connect(info);
 		break;
 
@@ -379,6 +452,7 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 	}
 
 	mutex_unlock(&info->lock);
+	memalloc_noio_restore(noio);
 }
 
 /*
@@ -386,28 +460,38 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
  * are there: a new device in all but name. What it shared with the old backend
  * does not exist any more, here as there. XenBus has set this end's state to
  * Initialising and watches the backend's next. (A save that was cancelled has
- * changed nothing, and nobody is told of it.)
+ * changed nothing, and nobody is told of it.) User space is still frozen, and so
+ * may the disk be: nothing here waits for either.
  */
 static int mydevicefront_resume(struct xenbus_device *dev)
 {
 	struct mydevicefront_info *info = dev_get_drvdata(&dev->dev);
+	unsigned int noio = memalloc_noio_save();
 
 	mutex_lock(&info->lock);
 	mydevicefront_disconnect(info);
+	info->broken = false;
+	info->told = 0;
 	mutex_unlock(&info->lock);
+	memalloc_noio_restore(noio);
 	return 0;
 }
 
 /*
  * The nodes are gone, or the driver is unbound. XenBus has stopped the watch on
- * the backend's state, and says Closed for us afterwards.
+ * the backend's state, and says Closed for us afterwards. Runs in xenwatch, or in
+ * the process that unbinds or unloads the driver, with the device locked. (A known
+ * lock order problem of Linux: xenwatch waits for that lock if the nodes go
+ * meanwhile, and whoever stops a watch waits for xenwatch.)
  */
 static void mydevicefront_remove(struct xenbus_device *dev)
 {
 	struct mydevicefront_info *info = dev_get_drvdata(&dev->dev);
+	unsigned int noio = memalloc_noio_save();
 
 	mydevicefront_stop(info);
 	mydevicefront_disconnect(info);
+	memalloc_noio_restore(noio);
 	kfree(info);
 	dev_info(&dev->dev, "Goodbye.\n");
 }

@@ -235,7 +235,8 @@ enum mydevice_version {
  * @cons: index of the next byte it will take from its incoming ring
  * @prod_event: as a consumer: notify me when your @prod reaches this
  * @cons_event: as a producer: notify me when your @cons reaches this
- * @alive: 1; 0 when this end is no more
+ * @alive: 1; 0 when this end is no more. A byte, because that is what Xen's
+ *	devices clear for a process that ends
  * @reserved: zero; makes the half a cache line, so that the two ends do not
  *	write to the same one
  */
@@ -244,8 +245,8 @@ struct mydevice_end {
 	__u32 cons;
 	__u32 prod_event;
 	__u32 cons_event;
-	__u32 alive;
-	__u32 reserved[11];
+	__u8 alive;
+	__u8 reserved[47];
 };
 
 /**
@@ -364,6 +365,31 @@ static inline bool mydevice_accept_cons(struct mydevice_ring *ring, __u32 cons)
 }
 
 /**
+ * mydevice_moved() - has the peer moved an index since the last event?
+ * @seen: the index at that event; updated if it has
+ * @claim: what the peer claims now; any value is safe
+ * @accepted: the last of its claims that was accepted
+ * @size: the ring's size: no claim so far ahead is acceptable
+ *
+ * Tells an event that has a reason from one that has none. A peer can move an
+ * index to and fro for ever, so only a move forward counts that could be
+ * accepted, or that a reader or writer has accepted meanwhile.
+ *
+ * Return: true if it has.
+ */
+static inline bool mydevice_moved(__u32 *seen, __u32 claim, __u32 accepted, __u32 size)
+{
+	__u32 before = *seen - accepted, ahead = claim - accepted;
+
+	if (ahead > size)
+		ahead = 0;	/* a lie: only what was accepted counts */
+	if (before <= size && ahead <= before)
+		return false;
+	*seen = accepted + ahead;
+	return true;
+}
+
+/**
  * mydevice_passed() - did a move reach the index at which the peer waits?
  * @event: the index that the peer asked for; any value is safe
  * @before: own index before the move
@@ -394,13 +420,16 @@ static inline __u32 mydevice_space_event(const struct mydevice_ring *ring)
 /**
  * mydevice_reached() - has the consumer come to an index?
  * @ring: the outgoing ring
- * @index: an index up to which was produced, not long ago
+ * @index: an index up to which was produced, however long ago
+ *
+ * Only what is in the ring now can still be ahead of the consumer. (A signed
+ * difference would take an index of the past for one to come, 2 GiB later.)
  *
  * Return: true if all before @index was consumed.
  */
 static inline bool mydevice_reached(const struct mydevice_ring *ring, __u32 index)
 {
-	return (__s32)(ring->cons - index) >= 0;
+	return (__u32)(index - ring->cons - 1) >= mydevice_used(ring);
 }
 
 /**

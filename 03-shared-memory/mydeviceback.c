@@ -22,6 +22,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/sizes.h>
@@ -39,6 +40,10 @@
 #include <xen/xenbus.h>
 
 #include "mydevice.h"
+
+#if PAGE_SHIFT != 12
+#error "a grant is 4 KiB: use a kernel with such pages (on arm64: CONFIG_ARM64_4K_PAGES)"
+#endif
 
 /* Enough for every device of every guest. */
 #define MYDEVICEBACK_MINORS	4096
@@ -70,16 +75,19 @@ static struct dentry *mydeviceback_debugfs;
 enum { MYDEVICEBACK_READER, MYDEVICEBACK_WRITER };
 
 /**
- * struct mydeviceback_places - how the pages of a ring are mapped
+ * struct mydeviceback_places - where pages of the frontend's are mapped
  * @page: pages of this domain in whose place the frontend's are seen
- * @handle: what Xen calls each mapping
- * @mapped: how many there are, the first ones
+ * @handle: what Xen calls each mapping; INVALID_GRANT_HANDLE if there is none
+ * @nr: how many places there are
  */
 struct mydeviceback_places {
 	struct page *page[MYDEVICE_MAX_PAGES];
 	grant_handle_t handle[MYDEVICE_MAX_PAGES];
-	unsigned int mapped;
+	unsigned int nr;
 };
+
+/* How many pages one hypercall maps or unmaps; its arguments are on the stack. */
+#define MYDEVICEBACK_BATCH	16u
 
 /**
  * struct mydeviceback_stream - the byte stream of one connection
@@ -96,14 +104,16 @@ struct mydeviceback_places {
  * @theirs: the half of @index that the frontend writes
  * @rx: the ring from the frontend; at the end, copies of what is unread
  * @tx: the ring to the frontend
- * @tx_places: how the pages of @tx are mapped
- * @rx_places: how the pages of @rx are mapped
+ * @index_place: where @index is mapped
+ * @tx_places: where the pages of @tx are mapped
+ * @rx_places: where the pages of @rx are mapped
  * @sync_index: the first index that somebody waits for in fsync; guarded by
  *	@write_lock. One that has been reached does not count
  * @wish: what the frontend was last asked for as a consumer; guarded by @write_lock
  * @syncers: how many are in fsync
- * @seen_prod: the frontend's producer index at the last interrupt
- * @seen_cons: the frontend's consumer index at the last interrupt
+ * @seen_prod: the frontend's producer index at the last interrupt that had a reason
+ * @seen_cons: the frontend's consumer index at that interrupt
+ * @death_seen: @alive is 0 in the frontend's half, and that was looked into
  * @readers: sleep here for bytes
  * @writers: sleep here for space
  * @reader_wakeups: changes whenever a reader has reason to look again
@@ -133,6 +143,7 @@ struct mydeviceback_stream {
 	struct mydevice_end *theirs;
 	struct mydevice_ring rx;
 	struct mydevice_ring tx;
+	struct mydeviceback_places index_place;
 	struct mydeviceback_places tx_places;
 	struct mydeviceback_places rx_places;
 	u32 sync_index;
@@ -140,6 +151,7 @@ struct mydeviceback_stream {
 	atomic_t syncers;
 	u32 seen_prod;
 	u32 seen_cons;
+	bool death_seen;
 	wait_queue_head_t readers;
 	wait_queue_head_t writers;
 	atomic_t reader_wakeups;
@@ -172,6 +184,10 @@ struct mydeviceback_node {
  * struct mydeviceback_info - one device, from probe to remove
  * @dev: the device on the XenBus
  * @version: the protocol version of this connection, 0 when there is none
+ * @broken: the frontend broke the protocol: follow it no more
+ * @told: why there is no connection, an errno that the log has already, or 0
+ * @reading: the transaction @xbt is open
+ * @xbt: what the frontend published is read in it, and Connected written
  * @lock: serialises connecting and disconnecting with the sysfs attributes;
  *	the interrupt handler does not take it
  * @irq: what the event channel is bound to, 0 when there is none
@@ -181,7 +197,6 @@ struct mydeviceback_node {
  * @events_received: interrupts during this connection
  * @stream: the stream of this connection, NULL when there is none
  * @node: the device node
- * @broken: the frontend broke the protocol: follow it no more
  * @generation: how many connections there have been, with the present one
  * @violations: how often the frontend broke the protocol
  * @rings: a file in debugfs: the indices of both rings
@@ -190,6 +205,10 @@ struct mydeviceback_node {
 struct mydeviceback_info {
 	struct xenbus_device *dev;
 	unsigned int version;
+	bool broken;
+	int told;
+	bool reading;
+	struct xenbus_transaction xbt;
 	struct mutex lock;	/* connecting against sysfs */
 	int irq;
 	bool heard;
@@ -198,12 +217,71 @@ struct mydeviceback_info {
 	atomic_t events_received;
 	struct mydeviceback_stream *stream;
 	struct mydeviceback_node *node;
-	bool broken;
 	unsigned int generation;
 	atomic_t violations;
 	struct dentry *rings;
 	struct work_struct death;
 };
+
+/*
+ * Writes this end's state. xenbus_switch_state() returns 0 even if it could not:
+ * it needs a transaction, and a domain may have only a few open at a time. Whether
+ * it has written shows in dev->state. If it has not, a plain write usually
+ * succeeds, unless the node is gone: then nothing may make it again.
+ */
+static void mydeviceback_switch_state(struct mydeviceback_info *info,
+				      enum xenbus_state state)
+{
+	struct xenbus_device *dev = info->dev;
+
+	xenbus_switch_state(dev, state);
+	if (dev->state != state && xenbus_exists(XBT_NIL, dev->nodename, "state") &&
+	    !xenbus_printf(XBT_NIL, dev->nodename, "state", "%d", state))
+		dev->state = state;
+}
+
+/*
+ * Ends the transaction, if one is open; without @keep nothing that was written in
+ * it counts.
+ *
+ * Return: -EAGAIN if anything that was read in it has changed meanwhile.
+ */
+static int mydeviceback_end_reading(struct mydeviceback_info *info, bool keep)
+{
+	if (!info->reading)
+		return 0;
+	info->reading = false;
+	return xenbus_transaction_end(info->xbt, !keep);
+}
+
+/*
+ * Closes and says why, in the log and in an error node: once, for a frontend that
+ * lies can do so a thousand times a second. It is not followed any more. But a
+ * lack of memory, or of another resource of this domain, is no lie, nor is what
+ * was read while the frontend was being restarted.
+ *
+ * Return: @err, or -EAGAIN if what was read has changed meanwhile.
+ */
+__printf(3, 4)
+static int mydeviceback_give_up(struct mydeviceback_info *info, int err,
+				const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	if (mydeviceback_end_reading(info, true) == -EAGAIN)
+		return -EAGAIN;
+	va_start(args, fmt);
+	vaf.va = &args;
+	if (info->told != err)
+		xenbus_dev_fatal(info->dev, err, "%pV", &vaf);
+	va_end(args);
+	info->told = err;
+	if (err != -ENOMEM && err != -ENOSPC && err != -EPROTONOSUPPORT)
+		info->broken = true;
+	mydeviceback_switch_state(info, XenbusStateClosing);
+	return err;
+}
 
 /* Notifies the frontend. The caller knows that the irq is bound. */
 static void mydeviceback_notify(struct mydeviceback_info *info)
@@ -236,23 +314,29 @@ static void mydeviceback_stream_wake(struct mydeviceback_stream *stream)
 }
 
 /*
- * Wakes whom the frontend's new indices concern: who sees that one has changed since
- * the last interrupt, or that it has come to the own wish, for after 4 GiB without
- * an interrupt it may be what it was. They are only compared here, not used; so
- * nothing is checked. Returns false if nothing changed: an event that had no reason.
+ * Wakes the reader or writer whose index the frontend moved: one that differs from what
+ * was accepted, or has moved since the last interrupt, or has reached our wake-up
+ * index, because after 4 GiB without an interrupt it may look unmoved. They are only
+ * compared here, not used, so nothing is checked, and no lock is needed.
+ *
+ * Return: false if nothing has moved: the event had no reason.
  */
 static bool mydeviceback_stream_event(struct mydeviceback_stream *stream)
 {
 	u32 prod = READ_ONCE(stream->theirs->prod);
 	u32 cons = READ_ONCE(stream->theirs->cons);
-	bool readable = prod != stream->seen_prod;
-	bool writable = cons != stream->seen_cons;
+	u32 known_prod = READ_ONCE(stream->rx.prod);
+	u32 known_cons = READ_ONCE(stream->tx.cons);
+	bool readable = mydevice_moved(&stream->seen_prod, prod, known_prod,
+				       mydevice_size(&stream->rx));
+	bool writable = mydevice_moved(&stream->seen_cons, cons, known_cons,
+				       mydevice_size(&stream->tx));
 	bool moved = readable || writable;
 
-	stream->seen_prod = prod;
-	stream->seen_cons = cons;
-	readable |= (s32)(prod - READ_ONCE(stream->mine->prod_event)) >= 0;
-	writable |= (s32)(cons - READ_ONCE(stream->mine->cons_event)) >= 0;
+	readable |= prod != known_prod ||
+		    (s32)(prod - READ_ONCE(stream->mine->prod_event)) >= 0;
+	writable |= cons != known_cons ||
+		    (s32)(cons - READ_ONCE(stream->mine->cons_event)) >= 0;
 	if (readable) {
 		atomic_inc(&stream->reader_wakeups);
 		wake_up(&stream->readers);
@@ -264,6 +348,19 @@ static bool mydeviceback_stream_event(struct mydeviceback_stream *stream)
 	if (!moved)
 		atomic_inc(&stream->spurious);
 	return moved;
+}
+
+/*
+ * A frontend that is a process and died has its kernel clear @alive. What follows may
+ * sleep and is done by a worker: once a connection, for a frontend can notify as often
+ * as it likes. That worker is frozen while a guest is saved: XenBus changes the
+ * other end's path under it otherwise.
+ */
+static void mydeviceback_look_alive(struct mydeviceback_info *info)
+{
+	if (!READ_ONCE(info->stream->theirs->alive) &&
+	    !xchg(&info->stream->death_seen, true))
+		queue_work(system_freezable_wq, &info->death);
 }
 
 /*
@@ -282,8 +379,7 @@ static irqreturn_t mydeviceback_interrupt(int irq, void *dev_id)
 	mydeviceback_answer(info);
 	if (READ_ONCE(info->stream->broken))
 		return IRQ_HANDLED;	/* and no EOI: a liar is not heard again */
-	if (!READ_ONCE(info->stream->theirs->alive))
-		schedule_work(&info->death);
+	mydeviceback_look_alive(info);
 	if (!mydeviceback_stream_event(info->stream) && !READ_ONCE(info->answer))
 		eoi = XEN_EOI_FLAG_SPURIOUS;
 	xen_irq_lateeoi(irq, eoi);
@@ -487,21 +583,34 @@ static int mydeviceback_stream_writable(struct mydeviceback_stream *stream,
 }
 
 /*
- * Has the frontend consumed all before this index? As above; -EAGAIN if not.
- * What others wait for in fsync may come first; who is woken looks, and asks again.
+ * How much of the first @goal bytes that were written has the frontend yet to consume?
+ * (An index would not do: it comes again every 4 GiB.) The caller holds write_lock.
+ */
+static u32 mydeviceback_stream_unsynced(struct mydeviceback_stream *stream, u64 goal)
+{
+	u64 consumed = stream->bytes_sent - mydevice_used(&stream->tx);
+
+	return goal > consumed ? goal - consumed : 0;
+}
+
+/*
+ * Has the frontend consumed the first @goal bytes? As above; -EAGAIN if not. What
+ * others wait for in fsync may come first: whoever is woken looks, and asks again.
  */
 static int mydeviceback_stream_synced(struct mydeviceback_stream *stream,
-				      u32 index)
+				      u64 goal)
 {
 	struct mydevice_ring *tx = &stream->tx;
+	u32 index, left = mydeviceback_stream_unsynced(stream, goal);
 	int err;
 
 	if (READ_ONCE(stream->broken))
 		return -EIO;
 	if (stream->closed)
-		return mydevice_reached(tx, index) ? 0 : stream->closed;
+		return left ? stream->closed : 0;
 	err = mydeviceback_stream_look_cons(stream);
-	while (!err && !mydevice_reached(tx, index)) {
+	while (!err && (left = mydeviceback_stream_unsynced(stream, goal))) {
+		index = tx->cons + left;
 		stream->sync_index = mydevice_first(tx, stream->sync_index, index);
 		err = mydeviceback_stream_ask_cons(stream);
 		if (!err && !mydevice_reached(tx, stream->sync_index))
@@ -767,7 +876,7 @@ static int mydeviceback_fsync(struct file *file, loff_t start, loff_t end,
 			      int datasync)
 {
 	struct mydeviceback_stream *stream = file->private_data;
-	u32 index = READ_ONCE(stream->tx.prod);
+	u64 goal = 0;
 	int err, seen;
 
 	atomic_inc(&stream->syncers);
@@ -776,7 +885,8 @@ static int mydeviceback_fsync(struct file *file, loff_t start, loff_t end,
 		if (mutex_lock_killable(&stream->write_lock))
 			break;
 		seen = atomic_read(&stream->writer_wakeups);
-		err = mydeviceback_stream_synced(stream, index);
+		goal = goal ?: stream->bytes_sent;
+		err = mydeviceback_stream_synced(stream, goal);
 		mutex_unlock(&stream->write_lock);
 		if (err != -EAGAIN)
 			break;
@@ -825,7 +935,6 @@ static const struct file_operations mydeviceback_fops = {
 	.release = mydeviceback_release,
 	.read_iter = mydeviceback_read_iter,
 	.write_iter = mydeviceback_write_iter,
-	.splice_write = iter_file_splice_write,
 	.fsync = mydeviceback_fsync,
 	.poll = mydeviceback_poll,
 };
@@ -1046,16 +1155,15 @@ static int mydeviceback_offer(struct mydeviceback_info *info)
 	struct xenbus_device *dev = info->dev;
 	int err;
 
-	err = xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_VERSIONS, "%s",
-			    MYDEVICE_VERSIONS);
+	err = xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_VERSIONS, "%u",
+			    MYDEVICE_VERSION);
 	if (!err)
 		err = xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_MAX_ORDER,
 				    "%u", mydeviceback_max_order());
-	if (err) {
-		xenbus_dev_fatal(dev, err, "writing the offer to %s", dev->nodename);
-		return err;
-	}
-	xenbus_switch_state(dev, XenbusStateInitWait);
+	if (err)
+		return mydeviceback_give_up(info, err, "writing the offer to %s",
+					    dev->nodename);
+	mydeviceback_switch_state(info, XenbusStateInitWait);
 	return 0;
 }
 
@@ -1064,18 +1172,24 @@ static void mydeviceback_bury(struct work_struct *work);
 /*
  * The XenStore nodes of a device of ours appeared, or the driver was bound to
  * it again through sysfs.
+ *
+ * It runs in XenBus's thread, xenwatch, or in the process that loads or binds the
+ * driver. Like every XenBus callback it may sleep, but not for another domain, nor
+ * for a disk: the disk's own driver may need xenwatch to answer. So memory is
+ * allocated without reclaim by I/O, here and in all that is called.
  */
 static int mydeviceback_probe(struct xenbus_device *dev,
 			      const struct xenbus_device_id *id)
 {
+	unsigned int noio = memalloc_noio_save();
 	struct mydeviceback_info *info;
-	int err;
+	int err = -ENOMEM;
 
 	dev_info(&dev->dev, "Probe called. We are good to go.\n");
 
 	info = kzalloc(sizeof(*info), GFP_KERNEL);
 	if (!info)
-		return -ENOMEM;
+		goto out;
 	info->dev = dev;
 	mutex_init(&info->lock);
 	INIT_WORK(&info->death, mydeviceback_bury);
@@ -1083,23 +1197,28 @@ static int mydeviceback_probe(struct xenbus_device *dev,
 	if (err)
 		goto fail;
 	dev_set_drvdata(&dev->dev, info);
+	/* A process may have been this end before, and XenBus does not know. */
+	dev->state = xenbus_read_unsigned(dev->nodename, "state", dev->state);
 	err = mydeviceback_offer(info);
 	if (err)
 		goto fail;
 	info->rings = debugfs_create_file(dev_name(&dev->dev), 0400,
 					  mydeviceback_debugfs, info,
 					  &mydeviceback_rings_fops);
-	return 0;
+	goto out;
 
 fail:
 	mydeviceback_del_node(info);
 	kfree(info);
+out:
+	memalloc_noio_restore(noio);
 	return err;
 }
 
 /*
- * Reads a number that the frontend published. It may have written anything:
- * what is not a decimal number in the range of an unsigned int is refused.
+ * Reads a number that the frontend published. It may have written anything: what
+ * kstrtouint() does not take for a decimal number in the range of an unsigned int
+ * is refused. (It takes a plus sign before, and a newline after.)
  */
 static int mydeviceback_read(struct mydeviceback_info *info, const char *node,
 			     unsigned int *value)
@@ -1108,34 +1227,30 @@ static int mydeviceback_read(struct mydeviceback_info *info, const char *node,
 	char *text;
 	int err;
 
-	text = xenbus_read(XBT_NIL, dev->otherend, node, NULL);
-	if (IS_ERR(text)) {
-		xenbus_dev_fatal(dev, PTR_ERR(text), "reading %s/%s",
-				 dev->otherend, node);
-		return PTR_ERR(text);
-	}
+	text = xenbus_read(info->xbt, dev->otherend, node, NULL);
+	if (IS_ERR(text))
+		return mydeviceback_give_up(info, PTR_ERR(text), "reading %s/%s",
+					    dev->otherend, node);
 	err = kstrtouint(text, 10, value);
 	kfree(text);
 	if (err)
-		xenbus_dev_fatal(dev, err, "%s/%s is not a number in range",
-				 dev->otherend, node);
-	return err;
+		return mydeviceback_give_up(info, err, "%s/%s is not a number in range",
+					    dev->otherend, node);
+	return 0;
 }
 
 /* Reads and checks what the frontend chose for this connection. */
 static int mydeviceback_negotiate(struct mydeviceback_info *info)
 {
-	struct xenbus_device *dev = info->dev;
 	int err;
 
 	err = mydeviceback_read(info, MYDEVICE_NODE_VERSION, &info->version);
 	if (err)
 		return err;
-	if (info->version < 1 || info->version > MYDEVICE_VERSION) {
-		xenbus_dev_fatal(dev, -EPROTO, "the frontend wants version %u",
-				 info->version);
-		return -EPROTO;
-	}
+	if (info->version < MYDEVICE_OLDEST_VERSION || info->version > MYDEVICE_VERSION)
+		return mydeviceback_give_up(info, -EPROTO,
+					    "the frontend wants version %u, and this end speaks %u",
+					    info->version, MYDEVICE_VERSION);
 	return 0;
 }
 
@@ -1153,30 +1268,46 @@ static int mydeviceback_setup_evtchn(struct mydeviceback_info *info)
 	err = bind_interdomain_evtchn_to_irqhandler_lateeoi(dev, evtchn,
 							    mydeviceback_interrupt, 0,
 							    dev_name(&dev->dev), info);
-	if (err < 0) {
-		xenbus_dev_fatal(dev, err, "binding port %u of the frontend", evtchn);
-		return err;
-	}
+	if (err < 0)
+		return mydeviceback_give_up(info, err, "binding port %u of the frontend",
+					    evtchn);
 	info->irq = err;
 	return 0;
 }
 
-/* Unmaps a ring, however much of it is mapped, and gives its places back. */
-static void mydeviceback_unmap_ring(struct mydevice_ring *ring,
-				    struct mydeviceback_places *places)
+/*
+ * Unmaps what is mapped in these places, and gives the places back. One that Xen
+ * does not unmap is lost: the frontend's page is still there.
+ */
+static void mydeviceback_unmap(struct mydeviceback_info *info,
+			       struct mydeviceback_places *places)
 {
-	struct gnttab_unmap_grant_ref op;
-	unsigned int i;
+	struct gnttab_unmap_grant_ref op[MYDEVICEBACK_BATCH];
+	struct page *page[MYDEVICEBACK_BATCH];
+	unsigned int i = 0, j, nr, free = 0;
 
-	for (i = 0; i < places->mapped; i++) {
-		gnttab_set_unmap_op(&op, (unsigned long)ring->page[i],
-				    GNTMAP_host_map, places->handle[i]);
-		WARN_ON_ONCE(gnttab_unmap_refs(&op, NULL, &places->page[i], 1));
+	while (i < places->nr) {
+		for (nr = 0; i < places->nr && nr < MYDEVICEBACK_BATCH; i++) {
+			if (places->handle[i] == INVALID_GRANT_HANDLE) {
+				places->page[free++] = places->page[i];
+				continue;
+			}
+			page[nr] = places->page[i];
+			gnttab_set_unmap_op(&op[nr], (unsigned long)page_address(page[nr]),
+					    GNTMAP_host_map, places->handle[i]);
+			op[nr++].status = GNTST_general_error;
+		}
+		if (nr)
+			WARN_ON_ONCE(gnttab_unmap_refs(op, NULL, page, nr));
+		for (j = 0; j < nr; j++)
+			if (op[j].status == GNTST_okay)
+				places->page[free++] = page[j];
 	}
-	places->mapped = 0;
-	if (ring->page[0])
-		gnttab_free_pages(ring->pages, places->page);
-	mydevice_set_pages(ring, NULL);
+	if (free < places->nr)
+		dev_err(&info->dev->dev, "Xen did not unmap %u pages: they are lost\n",
+			places->nr - free);
+	gnttab_free_pages(free, places->page);
+	places->nr = 0;
 }
 
 static int mydeviceback_by_address(const void *a, const void *b)
@@ -1187,54 +1318,72 @@ static int mydeviceback_by_address(const void *a, const void *b)
 }
 
 /*
- * Finds places for a ring's pages: pages of this domain that have no memory. Where
- * they follow each other a copy does not end with the page, so they are sorted.
+ * Finds places for the frontend's pages: pages of this domain that have no memory.
+ * Where they follow each other a copy does not end with the page, so they are sorted.
  */
-static int mydeviceback_find_places(struct mydevice_ring *ring,
-				    struct mydeviceback_places *places)
+static int mydeviceback_find_places(struct mydeviceback_info *info,
+				    struct mydeviceback_places *places,
+				    unsigned int nr)
 {
-	unsigned int i;
-	int err;
+	int err = gnttab_alloc_pages(nr, places->page);
 
-	err = gnttab_alloc_pages(ring->pages, places->page);
 	if (err)
-		return err;
-	sort(places->page, ring->pages, sizeof(*places->page),
-	     mydeviceback_by_address, NULL);
-	for (i = 0; i < ring->pages; i++)
-		ring->page[i] = page_address(places->page[i]);
-	mydevice_find_runs(ring);
-	return 0;
-}
-
-/* Maps the next page of a ring. Xen's answer is not an errno: see GNTST_bad_gntref. */
-static int mydeviceback_map_page(struct xenbus_device *dev,
-				 struct mydevice_ring *ring,
-				 struct mydeviceback_places *places,
-				 grant_ref_t ref)
-{
-	unsigned int i = places->mapped;
-	struct gnttab_map_grant_ref op;
-	int err;
-
-	gnttab_set_map_op(&op, (unsigned long)ring->page[i], GNTMAP_host_map,
-			  ref, dev->otherend_id);
-	err = gnttab_map_refs(&op, NULL, &places->page[i], 1);
-	if (err || op.status != GNTST_okay) {
-		xenbus_dev_fatal(dev, err ?: op.status,
-				 "mapping a ring's page by grant reference %u", ref);
-		return err ?: -EINVAL;
-	}
-	places->handle[i] = op.handle;
-	places->mapped++;
+		return mydeviceback_give_up(info, err, "finding places for %u pages", nr);
+	sort(places->page, nr, sizeof(*places->page), mydeviceback_by_address, NULL);
+	while (places->nr < nr)
+		places->handle[places->nr++] = INVALID_GRANT_HANDLE;
 	return 0;
 }
 
 /*
- * Maps the ring of this order whose references are given, or nothing of it: the
- * guest chose them, any may be bad, and what became of the others must be known.
+ * Maps pages in the places from @first on. Xen tells of each how it went. The guest
+ * chose the references, so any may be bad, and the others are mapped all the same.
  */
-static int mydeviceback_map_ring(struct xenbus_device *dev,
+static int mydeviceback_map_batch(struct mydeviceback_info *info,
+				  struct mydeviceback_places *places,
+				  unsigned int first, grant_ref_t *refs, unsigned int nr)
+{
+	struct gnttab_map_grant_ref op[MYDEVICEBACK_BATCH], *bad = NULL;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < nr; i++)
+		gnttab_set_map_op(&op[i], (unsigned long)page_address(places->page[first + i]),
+				  GNTMAP_host_map, refs[i], info->dev->otherend_id);
+	err = gnttab_map_refs(op, NULL, &places->page[first], nr);
+	for (i = 0; i < nr; i++) {
+		if (op[i].status == GNTST_okay)
+			places->handle[first + i] = op[i].handle;
+		else
+			bad = &op[i];
+	}
+	if (err)
+		return mydeviceback_give_up(info, err, "mapping %u pages", nr);
+	if (bad)
+		return mydeviceback_give_up(info, bad->status == GNTST_no_space ? -ENOSPC :
+					    -EINVAL, "mapping grant reference %u: grant status %d",
+					    bad->ref, bad->status);
+	return 0;
+}
+
+/* Maps the pages of these references, or some of them and reports an error. */
+static int mydeviceback_map(struct mydeviceback_info *info,
+			    struct mydeviceback_places *places,
+			    grant_ref_t *refs, unsigned int nr)
+{
+	unsigned int first, batch;
+	int err;
+
+	err = mydeviceback_find_places(info, places, nr);
+	for (first = 0; first < nr && !err; first += batch) {
+		batch = min(nr - first, MYDEVICEBACK_BATCH);
+		err = mydeviceback_map_batch(info, places, first, refs + first, batch);
+	}
+	return err;
+}
+
+/* Maps the ring of this order whose pages have these references. */
+static int mydeviceback_map_ring(struct mydeviceback_info *info,
 				 struct mydevice_ring *ring,
 				 struct mydeviceback_places *places,
 				 grant_ref_t *refs, unsigned int order)
@@ -1243,16 +1392,13 @@ static int mydeviceback_map_ring(struct xenbus_device *dev,
 	int err;
 
 	ring->pages = 1u << order;
-	err = mydeviceback_find_places(ring, places);
-	if (err) {
-		xenbus_dev_fatal(dev, err, "finding places for a ring's pages");
-		return err;
-	}
-	for (i = 0; i < ring->pages && !err; i++)
-		err = mydeviceback_map_page(dev, ring, places, refs[i]);
+	err = mydeviceback_map(info, places, refs, ring->pages);
 	if (err)
-		mydeviceback_unmap_ring(ring, places);
-	return err;
+		return err;
+	for (i = 0; i < ring->pages; i++)
+		ring->page[i] = page_address(places->page[i]);
+	mydevice_find_runs(ring);
+	return 0;
 }
 
 /*
@@ -1282,18 +1428,14 @@ static int mydeviceback_map_index(struct mydeviceback_stream *stream)
 {
 	struct mydeviceback_info *info = stream->info;
 	grant_ref_t ref;
-	void *page;
 	int err;
 
 	err = mydeviceback_read(info, MYDEVICE_NODE_RING_REF, &ref);
+	if (!err)
+		err = mydeviceback_map(info, &stream->index_place, &ref, 1);
 	if (err)
 		return err;
-	err = xenbus_map_ring_valloc(info->dev, &ref, 1, &page);
-	if (err) {
-		xenbus_dev_fatal(info->dev, err, "mapping the index page");
-		return err;
-	}
-	stream->index = page;
+	stream->index = page_address(stream->index_place.page[0]);
 	stream->mine = &stream->index->backend;
 	stream->theirs = &stream->index->frontend;
 	mydeviceback_begin(stream);
@@ -1306,11 +1448,10 @@ static int mydeviceback_read_order(struct mydeviceback_info *info,
 {
 	int err = mydeviceback_read(info, node, order);
 
-	if (!err && *order > mydeviceback_max_order()) {
-		err = -EPROTO;
-		xenbus_dev_fatal(info->dev, err, "%s is %u, and at most %u is offered",
-				 node, *order, mydeviceback_max_order());
-	}
+	if (!err && *order > mydeviceback_max_order())
+		err = mydeviceback_give_up(info, -EPROTO,
+					   "%s is %u, and at most %u is offered",
+					   node, *order, mydeviceback_max_order());
 	return err;
 }
 
@@ -1328,24 +1469,18 @@ static int mydeviceback_map_rings(struct mydeviceback_stream *stream,
 	int err;
 
 	if (READ_ONCE(index->nr_out_refs) != 1u << out ||
-	    READ_ONCE(index->nr_in_refs) != 1u << in) {
-		xenbus_dev_fatal(info->dev, -EPROTO,
-				 "the counts in the index page do not fit orders %u and %u",
-				 out, in);
-		return -EPROTO;
-	}
+	    READ_ONCE(index->nr_in_refs) != 1u << in)
+		return mydeviceback_give_up(info, -EPROTO,
+					    "the counts in the index page do not fit orders %u and %u",
+					    out, in);
 	refs = kmalloc_array(nr, sizeof(*refs), GFP_KERNEL);
-	if (!refs) {
-		xenbus_dev_fatal(info->dev, -ENOMEM, "reading the grant references");
-		return -ENOMEM;
-	}
+	if (!refs)
+		return mydeviceback_give_up(info, -ENOMEM, "reading the grant references");
 	for (i = 0; i < nr; i++)
 		refs[i] = READ_ONCE(index->refs[i]);
-	err = mydeviceback_map_ring(info->dev, &stream->rx, &stream->rx_places,
-				    refs, out);
+	err = mydeviceback_map_ring(info, &stream->rx, &stream->rx_places, refs, out);
 	if (!err)
-		err = mydeviceback_map_ring(info->dev, &stream->tx,
-					    &stream->tx_places,
+		err = mydeviceback_map_ring(info, &stream->tx, &stream->tx_places,
 					    refs + (1u << out), in);
 	kfree(refs);
 	return err;
@@ -1373,10 +1508,8 @@ static int mydeviceback_setup_stream(struct mydeviceback_info *info)
 	unsigned int out, in;
 	int err;
 
-	if (!stream) {
-		xenbus_dev_fatal(info->dev, -ENOMEM, "allocating the stream");
-		return -ENOMEM;
-	}
+	if (!stream)
+		return mydeviceback_give_up(info, -ENOMEM, "allocating the stream");
 	info->stream = stream;
 	stream->info = info;
 	err = mydeviceback_read_order(info, MYDEVICE_NODE_OUT_ORDER, &out);
@@ -1448,12 +1581,12 @@ static void mydeviceback_teardown_stream(struct mydeviceback_info *info)
 		return;
 	mutex_lock(&stream->read_lock);
 	unread = mydeviceback_keep_unread(stream);
-	mydeviceback_unmap_ring(&stream->tx, &stream->tx_places);
-	mydeviceback_unmap_ring(&stream->rx, &stream->rx_places);
+	mydeviceback_unmap(info, &stream->tx_places);
+	mydeviceback_unmap(info, &stream->rx_places);
+	mydevice_set_pages(&stream->tx, NULL);
 	mydevice_set_pages(&stream->rx, unread);
 	mutex_unlock(&stream->read_lock);
-	if (stream->index)
-		xenbus_unmap_ring_vfree(info->dev, stream->index);
+	mydeviceback_unmap(info, &stream->index_place);
 	stream->index = NULL;
 	kref_put(&stream->users, mydeviceback_stream_free);
 	info->stream = NULL;
@@ -1472,6 +1605,33 @@ static void mydeviceback_disconnect(struct mydeviceback_info *info)
 	info->version = 0;
 }
 
+/* Both ends are ready. */
+static int mydeviceback_go_live(struct mydeviceback_info *info)
+{
+	struct xenbus_device *dev = info->dev;
+	int err, end;
+
+	mydeviceback_set_stream(info, info->stream);
+	/* A node that is gone must not come back: see xenbus_switch_state(). */
+	err = xenbus_exists(info->xbt, dev->nodename, "state") ?
+	      xenbus_printf(info->xbt, dev->nodename, "state", "%d", XenbusStateConnected) :
+	      -ENOENT;
+	end = mydeviceback_end_reading(info, !err);
+	if (end == -EAGAIN)
+		return end;
+	if (err || end)
+		return mydeviceback_give_up(info, err ?: end, "writing Connected to %s",
+					    dev->nodename);
+	dev->state = XenbusStateConnected;
+	info->told = 0;
+	info->generation++;
+	if (xchg(&info->stream->death_seen, false))
+		mydeviceback_look_alive(info);	/* it died before this */
+	dev_info_ratelimited(&dev->dev, "Connected, protocol version %u.\n",
+			     info->version);
+	return 0;
+}
+
 /* The frontend has published: read, check, and take what it offers. */
 static int mydeviceback_connect(struct mydeviceback_info *info)
 {
@@ -1486,11 +1646,9 @@ static int mydeviceback_connect(struct mydeviceback_info *info)
 	err = mydeviceback_setup_evtchn(info);
 	if (err)
 		goto fail;
-	mydeviceback_set_stream(info, info->stream);
-	info->generation++;
-	xenbus_switch_state(info->dev, XenbusStateConnected);
-	dev_info_ratelimited(&info->dev->dev, "Connected, protocol version %u.\n",
-			     info->version);
+	err = mydeviceback_go_live(info);
+	if (err)
+		goto fail;
 	return 0;
 
 fail:
@@ -1498,48 +1656,99 @@ fail:
 	return err;
 }
 
+/*
+ * Connects to the frontend that says Initialised now. It may be restarted at any
+ * moment, and a backend that is Connected to what its predecessor published
+ * is dead and does not know. So one transaction holds it together: what was read is
+ * used only if none of it has changed when Connected is written. If it has changed,
+ * this end looks again, but not for ever.
+ */
+static void mydeviceback_try_connect(struct mydeviceback_info *info)
+{
+	int err = -EAGAIN, tries;
+	unsigned int state;
+
+	for (tries = 0; err == -EAGAIN && tries < 10; tries++) {
+		err = xenbus_transaction_start(&info->xbt);
+		if (err)
+			break;
+		info->reading = true;
+		err = mydeviceback_read(info, "state", &state);
+		if (!err && state == XenbusStateInitialised)
+			err = mydeviceback_connect(info);
+		mydeviceback_end_reading(info, false);
+	}
+	if (err)	/* connect() has told of its own; the same is not told twice */
+		mydeviceback_give_up(info, err, "reading what the frontend published");
+}
+
+/*
+ * A frontend that does not take this end's offer closes. If it speaks another
+ * version, it has written which.
+ */
+static void mydeviceback_explain_refusal(struct mydeviceback_info *info)
+{
+	unsigned int version;
+
+	if (info->dev->state != XenbusStateInitWait || info->told == -EPROTONOSUPPORT)
+		return;
+	version = xenbus_read_unsigned(info->dev->otherend, MYDEVICE_NODE_VERSION,
+				       MYDEVICE_VERSION);
+	if (version >= MYDEVICE_OLDEST_VERSION && version <= MYDEVICE_VERSION)
+		return;
+	dev_err(&info->dev->dev, "the frontend speaks version %u, and this end %u\n",
+		version, MYDEVICE_VERSION);
+	info->told = -EPROTONOSUPPORT;
+}
+
 /* The frontend is closing or closed: release, and say the same. */
 static void mydeviceback_close(struct mydeviceback_info *info,
 			       enum xenbus_state state)
 {
 	mydeviceback_disconnect(info);
+	if (info->broken)
+		state = XenbusStateClosed;	/* and no further */
 	if (info->dev->state == state)
 		return;
-	xenbus_switch_state(info->dev, state);
+	mydeviceback_switch_state(info, state);
 	dev_info_ratelimited(&info->dev->dev, "%s.\n", xenbus_strstate(state));
 }
 
 /*
  * The frontend is a process that died: the interrupt has found so in the index
  * page. Another connection may have come since, so it is looked at again. And one
- * that is not Connected any more went by itself: its state is what tells.
+ * that says Closing or Closed went by itself: its state is what tells.
  */
 static void mydeviceback_bury(struct work_struct *work)
 {
 	struct mydeviceback_info *info =
 		container_of(work, struct mydeviceback_info, death);
+	unsigned int noio = memalloc_noio_save();	/* xenwatch may wait for the lock */
+	unsigned int state;
 
 	mutex_lock(&info->lock);
+	state = xenbus_read_unsigned(info->dev->otherend, "state", XenbusStateUnknown);
 	if (info->stream && info->dev->state == XenbusStateConnected &&
 	    !READ_ONCE(info->stream->theirs->alive) &&
-	    xenbus_read_unsigned(info->dev->otherend, "state", XenbusStateUnknown) ==
-	    XenbusStateConnected) {
+	    (state == XenbusStateInitialised || state == XenbusStateConnected)) {
 		dev_info_ratelimited(&info->dev->dev, "The frontend died.\n");
 		mydeviceback_close(info, XenbusStateClosed);
 	}
 	mutex_unlock(&info->lock);
+	memalloc_noio_restore(noio);
 }
 
 /*
- * The frontend changed its state. Like every XenBus callback this runs in the
- * one thread that all devices of this domain share, so it may sleep, but does
- * not wait for the other end. The frontend is not trusted: it may say anything
- * at any time, and states may be missed, for only the latest one is seen.
+ * The frontend changed its state. This runs in xenwatch, the one thread that all
+ * devices of this domain share, so it may sleep, but waits neither for the other
+ * end nor for a disk. The frontend is not trusted: it may say anything at any
+ * time, and states may be missed, because only the latest one is seen.
  */
 static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 					  enum xenbus_state frontend_state)
 {
 	struct mydeviceback_info *info = dev_get_drvdata(&dev->dev);
+	unsigned int noio = memalloc_noio_save();
 	bool gone = false;
 
 	dev_dbg(&dev->dev, "the frontend is %s\n", xenbus_strstate(frontend_state));
@@ -1559,7 +1768,7 @@ static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 
 	case XenbusStateInitialised:
 		if (dev->state == XenbusStateInitWait)
-			mydeviceback_connect(info);
+			mydeviceback_try_connect(info);
 		break;
 
 	case XenbusStateConnected:	/* ours came first; else it is left over */
@@ -1569,10 +1778,12 @@ static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 		break;
 
 	case XenbusStateClosing:
+		mydeviceback_explain_refusal(info);
 		mydeviceback_close(info, XenbusStateClosing);
 		break;
 
 	case XenbusStateClosed:
+		mydeviceback_explain_refusal(info);
 		if (!xenbus_dev_is_online(dev))
 			gone = true;	/* the toolstack is taking it away */
 		if (dev->state == XenbusStateInitWait && !gone)
@@ -1589,15 +1800,20 @@ static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 	mutex_unlock(&info->lock);
 	if (gone)
 		device_unregister(&dev->dev);	/* which calls our remove */
+	memalloc_noio_restore(noio);
 }
 
 /*
  * The nodes are gone, or the driver is unbound. XenBus has stopped the watch on
- * the frontend's state, and says Closed for us afterwards.
+ * the frontend's state, and says Closed for us afterwards. Runs in xenwatch, or in
+ * the process that unbinds or unloads the driver, with the device locked. (A known
+ * lock order problem of Linux: xenwatch waits for that lock if the device goes
+ * meanwhile, and whoever stops a watch waits for xenwatch.)
  */
 static void mydeviceback_remove(struct xenbus_device *dev)
 {
 	struct mydeviceback_info *info = dev_get_drvdata(&dev->dev);
+	unsigned int noio = memalloc_noio_save();
 
 	debugfs_remove(info->rings);
 	mutex_lock(&info->lock);
@@ -1606,6 +1822,7 @@ static void mydeviceback_remove(struct xenbus_device *dev)
 	mutex_unlock(&info->lock);
 	cancel_work_sync(&info->death);	/* no interrupt asks for it any more */
 	mydeviceback_del_node(info);
+	memalloc_noio_restore(noio);
 	kfree(info);
 	dev_info(&dev->dev, "Goodbye.\n");
 }
@@ -1628,8 +1845,6 @@ static int __init mydeviceback_register_nodes(void)
 {
 	int err;
 
-	/* A grant covers a whole page of this kernel's, and so does the index. */
-	BUILD_BUG_ON(PAGE_SIZE != MYDEVICE_PAGE_SIZE);
 	BUILD_BUG_ON(sizeof(struct mydevice_index) > MYDEVICE_PAGE_SIZE);
 
 	err = class_register(&mydeviceback_class);

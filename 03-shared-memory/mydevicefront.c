@@ -23,6 +23,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/sizes.h>
@@ -42,6 +43,10 @@
 #include <asm/xen/hypercall.h>
 
 #include "mydevice.h"
+
+#if PAGE_SHIFT != 12
+#error "a grant is 4 KiB: use a kernel with such pages (on arm64: CONFIG_ARM64_4K_PAGES)"
+#endif
 
 /* More device nodes than a guest can have devices. */
 #define MYDEVICEFRONT_MINORS	4096
@@ -99,8 +104,9 @@ enum { MYDEVICEFRONT_READER, MYDEVICEFRONT_WRITER };
  *	@write_lock. One that has been reached does not count
  * @wish: what the backend was last asked for as a consumer; guarded by @write_lock
  * @syncers: how many are in fsync
- * @seen_prod: the backend's producer index at the last interrupt
- * @seen_cons: the backend's consumer index at the last interrupt
+ * @seen_prod: the backend's producer index at the last interrupt that had a reason
+ * @seen_cons: the backend's consumer index at that interrupt
+ * @death_seen: @alive is 0 in the backend's half, and that was looked into
  * @readers: sleep here for bytes
  * @writers: sleep here for space
  * @reader_wakeups: changes whenever a reader has reason to look again
@@ -138,6 +144,7 @@ struct mydevicefront_stream {
 	atomic_t syncers;
 	u32 seen_prod;
 	u32 seen_cons;
+	bool death_seen;
 	wait_queue_head_t readers;
 	wait_queue_head_t writers;
 	atomic_t reader_wakeups;
@@ -170,6 +177,8 @@ struct mydevicefront_node {
  * struct mydevicefront_info - one device, from probe to remove
  * @dev: the device on the XenBus
  * @version: the protocol version of this connection, 0 when there is none
+ * @broken: the backend broke the protocol: follow it no more
+ * @told: why there is no connection, an errno that the log has already, or 0
  * @lock: serialises connecting and disconnecting with the sysfs attributes;
  *	the interrupt handler does not take it
  * @evtchn: the event channel's port in this domain
@@ -180,7 +189,6 @@ struct mydevicefront_node {
  * @round_trip: from that to the event that followed, in ns
  * @stream: the stream of this connection, NULL when there is none
  * @node: the device node
- * @broken: the backend broke the protocol: follow it no more
  * @still_mapped: the backend had pages mapped when its access to them was ended
  * @generation: how many connections there have been, with the present one
  * @violations: how often the backend broke the protocol
@@ -190,6 +198,8 @@ struct mydevicefront_node {
 struct mydevicefront_info {
 	struct xenbus_device *dev;
 	unsigned int version;
+	bool broken;
+	int told;
 	struct mutex lock;	/* connecting against sysfs */
 	evtchn_port_t evtchn;
 	int irq;
@@ -199,7 +209,6 @@ struct mydevicefront_info {
 	atomic64_t round_trip;
 	struct mydevicefront_stream *stream;
 	struct mydevicefront_node *node;
-	bool broken;
 	bool still_mapped;
 	unsigned int generation;
 	atomic_t violations;
@@ -232,23 +241,29 @@ static void mydevicefront_stream_wake(struct mydevicefront_stream *stream)
 }
 
 /*
- * Wakes whom the backend's new indices concern: who sees that one has changed since
- * the last interrupt, or that it has come to the own wish, for after 4 GiB without
- * an interrupt it may be what it was. They are only compared here, not used; so
- * nothing is checked. Returns false if nothing changed: an event that had no reason.
+ * Wakes the reader or writer whose index the backend moved: one that differs from what
+ * was accepted, or has moved since the last interrupt, or has reached our wake-up
+ * index, because after 4 GiB without an interrupt it may look unmoved. They are only
+ * compared here, not used, so nothing is checked, and no lock is needed.
+ *
+ * Return: false if nothing has moved: the event had no reason.
  */
 static bool mydevicefront_stream_event(struct mydevicefront_stream *stream)
 {
 	u32 prod = READ_ONCE(stream->theirs->prod);
 	u32 cons = READ_ONCE(stream->theirs->cons);
-	bool readable = prod != stream->seen_prod;
-	bool writable = cons != stream->seen_cons;
+	u32 known_prod = READ_ONCE(stream->rx.prod);
+	u32 known_cons = READ_ONCE(stream->tx.cons);
+	bool readable = mydevice_moved(&stream->seen_prod, prod, known_prod,
+				       mydevice_size(&stream->rx));
+	bool writable = mydevice_moved(&stream->seen_cons, cons, known_cons,
+				       mydevice_size(&stream->tx));
 	bool moved = readable || writable;
 
-	stream->seen_prod = prod;
-	stream->seen_cons = cons;
-	readable |= (s32)(prod - READ_ONCE(stream->mine->prod_event)) >= 0;
-	writable |= (s32)(cons - READ_ONCE(stream->mine->cons_event)) >= 0;
+	readable |= prod != known_prod ||
+		    (s32)(prod - READ_ONCE(stream->mine->prod_event)) >= 0;
+	writable |= cons != known_cons ||
+		    (s32)(cons - READ_ONCE(stream->mine->cons_event)) >= 0;
 	if (readable) {
 		atomic_inc(&stream->reader_wakeups);
 		wake_up(&stream->readers);
@@ -260,6 +275,19 @@ static bool mydevicefront_stream_event(struct mydevicefront_stream *stream)
 	if (!moved)
 		atomic_inc(&stream->spurious);
 	return moved;
+}
+
+/*
+ * A backend that is a process and died has its kernel clear @alive. What follows may
+ * sleep and is done by a worker: once a connection, for a backend can notify as often
+ * as it likes. That worker is frozen while a guest is saved: XenBus changes the
+ * other end's path under it otherwise.
+ */
+static void mydevicefront_look_alive(struct mydevicefront_info *info)
+{
+	if (!READ_ONCE(info->stream->theirs->alive) &&
+	    !xchg(&info->stream->death_seen, true))
+		queue_work(system_freezable_wq, &info->death);
 }
 
 /*
@@ -280,8 +308,7 @@ static irqreturn_t mydevicefront_interrupt(int irq, void *dev_id)
 	mydevicefront_take_time(info);
 	if (READ_ONCE(info->stream->broken))
 		return IRQ_HANDLED;	/* and no EOI: a liar is not heard again */
-	if (!READ_ONCE(info->stream->theirs->alive))
-		schedule_work(&info->death);
+	mydevicefront_look_alive(info);
 	if (!mydevicefront_stream_event(info->stream) && !rung)
 		eoi = XEN_EOI_FLAG_SPURIOUS;
 	xen_irq_lateeoi(irq, eoi);
@@ -485,21 +512,34 @@ static int mydevicefront_stream_writable(struct mydevicefront_stream *stream,
 }
 
 /*
- * Has the backend consumed all before this index? As above; -EAGAIN if not.
- * What others wait for in fsync may come first; who is woken looks, and asks again.
+ * How much of the first @goal bytes that were written has the backend yet to consume?
+ * (An index would not do: it comes again every 4 GiB.) The caller holds write_lock.
+ */
+static u32 mydevicefront_stream_unsynced(struct mydevicefront_stream *stream, u64 goal)
+{
+	u64 consumed = stream->bytes_sent - mydevice_used(&stream->tx);
+
+	return goal > consumed ? goal - consumed : 0;
+}
+
+/*
+ * Has the backend consumed the first @goal bytes? As above; -EAGAIN if not. What
+ * others wait for in fsync may come first: whoever is woken looks, and asks again.
  */
 static int mydevicefront_stream_synced(struct mydevicefront_stream *stream,
-				       u32 index)
+				       u64 goal)
 {
 	struct mydevice_ring *tx = &stream->tx;
+	u32 index, left = mydevicefront_stream_unsynced(stream, goal);
 	int err;
 
 	if (READ_ONCE(stream->broken))
 		return -EIO;
 	if (stream->closed)
-		return mydevice_reached(tx, index) ? 0 : stream->closed;
+		return left ? stream->closed : 0;
 	err = mydevicefront_stream_look_cons(stream);
-	while (!err && !mydevice_reached(tx, index)) {
+	while (!err && (left = mydevicefront_stream_unsynced(stream, goal))) {
+		index = tx->cons + left;
 		stream->sync_index = mydevice_first(tx, stream->sync_index, index);
 		err = mydevicefront_stream_ask_cons(stream);
 		if (!err && !mydevice_reached(tx, stream->sync_index))
@@ -765,7 +805,7 @@ static int mydevicefront_fsync(struct file *file, loff_t start, loff_t end,
 			       int datasync)
 {
 	struct mydevicefront_stream *stream = file->private_data;
-	u32 index = READ_ONCE(stream->tx.prod);
+	u64 goal = 0;
 	int err, seen;
 
 	atomic_inc(&stream->syncers);
@@ -774,7 +814,8 @@ static int mydevicefront_fsync(struct file *file, loff_t start, loff_t end,
 		if (mutex_lock_killable(&stream->write_lock))
 			break;
 		seen = atomic_read(&stream->writer_wakeups);
-		err = mydevicefront_stream_synced(stream, index);
+		goal = goal ?: stream->bytes_sent;
+		err = mydevicefront_stream_synced(stream, goal);
 		mutex_unlock(&stream->write_lock);
 		if (err != -EAGAIN)
 			break;
@@ -823,7 +864,6 @@ static const struct file_operations mydevicefront_fops = {
 	.release = mydevicefront_release,
 	.read_iter = mydevicefront_read_iter,
 	.write_iter = mydevicefront_write_iter,
-	.splice_write = iter_file_splice_write,
 	.fsync = mydevicefront_fsync,
 	.poll = mydevicefront_poll,
 };
@@ -1024,35 +1064,90 @@ ATTRIBUTE_GROUPS(mydevicefront);
 static void mydevicefront_bury(struct work_struct *work);
 
 /*
+ * Writes this end's state. xenbus_switch_state() returns 0 even if it could not:
+ * it needs a transaction, and a domain may have only a few open at a time. Whether
+ * it has written shows in dev->state. If it has not, a plain write usually
+ * succeeds, unless the node is gone: then nothing may make it again.
+ */
+static void mydevicefront_switch_state(struct mydevicefront_info *info,
+				       enum xenbus_state state)
+{
+	struct xenbus_device *dev = info->dev;
+
+	xenbus_switch_state(dev, state);
+	if (dev->state != state && xenbus_exists(XBT_NIL, dev->nodename, "state") &&
+	    !xenbus_printf(XBT_NIL, dev->nodename, "state", "%d", state))
+		dev->state = state;
+}
+
+/*
+ * Closes and says why, in the log and in an error node: once, for a backend that
+ * lies can do so a thousand times a second. It is not followed any more. But a
+ * lack of memory, or of another resource of this domain, is no lie, nor is it to
+ * speak another version: the next backend may speak ours.
+ *
+ * Return: @err.
+ */
+__printf(3, 4)
+static int mydevicefront_give_up(struct mydevicefront_info *info, int err,
+				 const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	va_start(args, fmt);
+	vaf.va = &args;
+	if (info->told != err)
+		xenbus_dev_fatal(info->dev, err, "%pV", &vaf);
+	va_end(args);
+	info->told = err;
+	if (err != -ENOMEM && err != -ENOSPC && err != -EPROTONOSUPPORT)
+		info->broken = true;
+	mydevicefront_switch_state(info, XenbusStateClosing);
+	return err;
+}
+
+/*
  * The XenStore nodes of a device of ours appeared, or the driver was bound to
  * it again through sysfs. There is nothing to do yet but to say that this end
  * is new: the backend's offer comes with its state InitWait.
+ *
+ * It runs in XenBus's thread, xenwatch, or in the process that loads or binds the
+ * driver. Like every XenBus callback it may sleep, but not for another domain, nor
+ * for a disk: the disk's own frontend may need xenwatch to answer. So memory is
+ * allocated without reclaim by I/O, here and in all that is called.
  */
 static int mydevicefront_probe(struct xenbus_device *dev,
 			       const struct xenbus_device_id *id)
 {
+	unsigned int noio = memalloc_noio_save();
 	struct mydevicefront_info *info;
-	int err;
+	int err = -ENOMEM;
 
 	dev_info(&dev->dev, "Probe called. We are good to go.\n");
 
 	info = kzalloc(sizeof(*info), GFP_KERNEL);
 	if (!info)
-		return -ENOMEM;
+		goto out;
 	info->dev = dev;
 	mutex_init(&info->lock);
 	err = mydevicefront_add_node(info);
 	if (err) {
 		kfree(info);
-		return err;
+		goto out;
 	}
 	INIT_WORK(&info->death, mydevicefront_bury);
 	info->rings = debugfs_create_file(dev_name(&dev->dev), 0400,
 					  mydevicefront_debugfs, info,
 					  &mydevicefront_rings_fops);
 	dev_set_drvdata(&dev->dev, info);
-	xenbus_switch_state(dev, XenbusStateInitialising);
-	return 0;
+	/* A process may have been this end before, and XenBus does not know. */
+	dev->state = xenbus_read_unsigned(dev->nodename, "state", dev->state);
+	mydevicefront_switch_state(info, XenbusStateInitialising);
+	err = 0;
+out:
+	memalloc_noio_restore(noio);
+	return err;
 }
 
 /* Picks the highest version that both ends speak from "1,2,3"; 0 if none. */
@@ -1062,31 +1157,37 @@ static unsigned int mydevicefront_pick_version(char *versions)
 	char *word;
 
 	while ((word = strsep(&versions, ",")))
-		if (!kstrtouint(word, 10, &version) && version <= MYDEVICE_VERSION)
+		if (!kstrtouint(word, 10, &version) && version <= MYDEVICE_VERSION &&
+		    version >= MYDEVICE_OLDEST_VERSION)
 			best = max(best, version);
 	return best;
 }
 
-/* Reads the backend's offer and decides what this connection will be like. */
+/*
+ * Reads the backend's offer and decides what this connection will be like. If
+ * there is no version for it, the backend learns from "version" which would do.
+ */
 static int mydevicefront_negotiate(struct mydevicefront_info *info)
 {
 	struct xenbus_device *dev = info->dev;
-	char *versions;
+	char *versions, *copy;
 
 	versions = xenbus_read(XBT_NIL, dev->otherend, MYDEVICE_NODE_VERSIONS, NULL);
-	if (IS_ERR(versions)) {
-		xenbus_dev_fatal(dev, PTR_ERR(versions), "reading %s/%s",
-				 dev->otherend, MYDEVICE_NODE_VERSIONS);
-		return PTR_ERR(versions);
-	}
+	if (IS_ERR(versions))
+		return mydevicefront_give_up(info, PTR_ERR(versions), "reading %s/%s",
+					     dev->otherend, MYDEVICE_NODE_VERSIONS);
+	copy = kstrndup(versions, 32, GFP_KERNEL);	/* enough for the log */
 	info->version = mydevicefront_pick_version(versions);
 	kfree(versions);
 	if (!info->version) {
-		xenbus_dev_fatal(dev, -EPROTO, "the backend speaks no version up to %d",
-				 MYDEVICE_VERSION);
-		return -EPROTO;
+		xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_VERSION, "%u",
+			      MYDEVICE_VERSION);
+		mydevicefront_give_up(info, -EPROTONOSUPPORT,
+				      "the backend speaks no version of ours: \"%*pE\", and this end %u",
+				      copy ? (int)strlen(copy) : 0, copy, MYDEVICE_VERSION);
 	}
-	return 0;
+	kfree(copy);
+	return info->version ? 0 : -EPROTONOSUPPORT;
 }
 
 /*
@@ -1105,8 +1206,8 @@ static void mydevicefront_free_evtchn(struct mydevicefront_info *info)
 }
 
 /*
- * Allocates an event channel that the backend's domain may bind, and binds the
- * own end of it to an interrupt.
+ * Allocates an event channel that the backend's domain may bind, and binds its
+ * own end to an interrupt.
  */
 static int mydevicefront_setup_evtchn(struct mydevicefront_info *info)
 {
@@ -1114,16 +1215,15 @@ static int mydevicefront_setup_evtchn(struct mydevicefront_info *info)
 	int err;
 
 	err = xenbus_alloc_evtchn(dev, &info->evtchn);
-	if (err)
-		return err;	/* and xenbus_alloc_evtchn() has reported it */
+	if (err)	/* xenbus_alloc_evtchn() reports it, too, but every time */
+		return mydevicefront_give_up(info, err, "allocating a port");
 	err = bind_evtchn_to_irqhandler_lateeoi(info->evtchn,
 						mydevicefront_interrupt, 0,
 						dev_name(&dev->dev), info);
 	if (err < 0) {
-		xenbus_dev_fatal(dev, err, "binding port %u to an interrupt",
-				 info->evtchn);
 		mydevicefront_free_evtchn(info);
-		return err;
+		return mydevicefront_give_up(info, err, "binding port %u to an interrupt",
+					     info->evtchn);
 	}
 	info->irq = err;
 	return 0;
@@ -1201,7 +1301,7 @@ static int mydevicefront_share_largest(struct mydevicefront_info *info,
 		err = mydevicefront_share_ring(info, ring, refs, order);
 	} while (err == -ENOMEM && dev->state != XenbusStateClosing && order--);
 	if (err)
-		xenbus_dev_fatal(dev, err, "sharing a ring");
+		mydevicefront_give_up(info, err, "sharing a ring");
 	return err;
 }
 
@@ -1231,10 +1331,8 @@ static int mydevicefront_share_index(struct mydevicefront_stream *stream,
 	int err;
 
 	err = xenbus_setup_ring(dev, GFP_KERNEL, &page, 1, &stream->index_ref);
-	if (err) {
-		xenbus_dev_fatal(dev, err, "sharing the index page");
-		return err;
-	}
+	if (err)
+		return mydevicefront_give_up(stream->info, err, "sharing the index page");
 	index = page;
 	index->nr_out_refs = stream->tx.pages;
 	index->nr_in_refs = stream->rx.pages;
@@ -1277,10 +1375,8 @@ static int mydevicefront_setup_stream(struct mydevicefront_info *info)
 	unsigned int order;
 	int err;
 
-	if (!stream) {
-		xenbus_dev_fatal(dev, -ENOMEM, "allocating the stream");
-		return -ENOMEM;
-	}
+	if (!stream)
+		return mydevicefront_give_up(info, -ENOMEM, "allocating the stream");
 	info->stream = stream;
 	stream->info = info;
 	order = min(xenbus_read_unsigned(dev->otherend, MYDEVICE_NODE_MAX_ORDER, 0),
@@ -1405,7 +1501,7 @@ static int mydevicefront_publish(struct mydevicefront_info *info)
 			err = end;
 	} while (err == -EAGAIN);	/* somebody else wrote there meanwhile */
 	if (err)
-		xenbus_dev_fatal(dev, err, "publishing in %s", dev->nodename);
+		mydevicefront_give_up(info, err, "publishing in %s", dev->nodename);
 	return err;
 }
 
@@ -1447,7 +1543,7 @@ static int mydevicefront_connect(struct mydevicefront_info *info)
 	err = mydevicefront_publish(info);
 	if (err)
 		goto fail;
-	xenbus_switch_state(info->dev, XenbusStateInitialised);
+	mydevicefront_switch_state(info, XenbusStateInitialised);
 	return 0;
 
 fail:
@@ -1460,7 +1556,10 @@ static void mydevicefront_go_live(struct mydevicefront_info *info)
 {
 	mydevicefront_set_stream(info, info->stream);
 	info->generation++;
-	xenbus_switch_state(info->dev, XenbusStateConnected);
+	mydevicefront_switch_state(info, XenbusStateConnected);
+	info->told = 0;
+	if (xchg(&info->stream->death_seen, false))
+		mydevicefront_look_alive(info);	/* it died before this */
 	dev_info_ratelimited(&info->dev->dev, "Connected, protocol version %u.\n",
 			     info->version);
 }
@@ -1470,6 +1569,7 @@ static void mydevicefront_say_closed(struct mydevicefront_info *info)
 {
 	if (info->dev->state == XenbusStateClosed)
 		return;
+	mydevicefront_switch_state(info, XenbusStateClosed);
 	xenbus_frontend_closed(info->dev);	/* a shutdown may be waiting for it */
 	dev_info_ratelimited(&info->dev->dev, "Closed.\n");
 }
@@ -1483,7 +1583,7 @@ static void mydevicefront_check_unmapped(struct mydevicefront_info *info)
 	if (!info->still_mapped)
 		return;
 	dev_err(&info->dev->dev,
-		"the backend offers anew and has old pages mapped: it is not followed\n");
+		"the backend offers again and has old pages mapped: it is not followed\n");
 	atomic_inc(&info->violations);
 	info->still_mapped = false;
 	info->broken = true;
@@ -1498,6 +1598,7 @@ static void mydevicefront_bury(struct work_struct *work)
 {
 	struct mydevicefront_info *info =
 		container_of(work, struct mydevicefront_info, death);
+	unsigned int noio = memalloc_noio_save();	/* xenwatch may wait for the lock */
 
 	mutex_lock(&info->lock);
 	if (info->stream && info->dev->state == XenbusStateConnected &&
@@ -1509,18 +1610,20 @@ static void mydevicefront_bury(struct work_struct *work)
 		mydevicefront_say_closed(info);
 	}
 	mutex_unlock(&info->lock);
+	memalloc_noio_restore(noio);
 }
 
 /*
- * The backend changed its state. Like every XenBus callback this runs in the
- * one thread that all devices of this domain share, so it may sleep, but does
- * not wait for the other end. The backend is not trusted: it may say anything
- * at any time, and states may be missed, for only the latest one is seen.
+ * The backend changed its state. This runs in xenwatch, the one thread that all
+ * devices of this domain share, so it may sleep, but waits neither for the other
+ * end nor for a disk. The backend is not trusted: it may say anything at any
+ * time, and states may be missed, because only the latest one is seen.
  */
 static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 					   enum xenbus_state backend_state)
 {
 	struct mydevicefront_info *info = dev_get_drvdata(&dev->dev);
+	unsigned int noio = memalloc_noio_save();
 
 	dev_dbg(&dev->dev, "the backend is %s\n", xenbus_strstate(backend_state));
 	mutex_lock(&info->lock);
@@ -1565,21 +1668,24 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 	}
 
 	mutex_unlock(&info->lock);
+	memalloc_noio_restore(noio);
 }
 
 /*
  * A page that the backend has mapped cannot be freed yet, and the kernel looks
  * at those only now and then. So a driver that is unbound by hand says Closed
  * and gives the backend two seconds to unmap. (One that is mapping right now
- * still says InitWait and is not waited for.) If the device's nodes are gone this
- * runs in XenBus's own thread, where nobody waits for another domain.
+ * still says InitWait and is not waited for.) If the device's nodes are gone, or
+ * were made again, this runs in xenwatch, where nobody waits for another domain.
+ * Then the state in XenStore is not this end's own any more.
  */
 static void mydevicefront_part(struct mydevicefront_info *info)
 {
 	struct xenbus_device *dev = info->dev;
 	unsigned int state, tries;
 
-	if (!info->stream || !xenbus_exists(XBT_NIL, dev->nodename, "state"))
+	if (!info->stream || dev->state !=
+	    xenbus_read_unsigned(dev->nodename, "state", XenbusStateUnknown))
 		return;
 	mydevicefront_say_closed(info);
 	for (tries = 0; tries < 100; tries++) {
@@ -1595,27 +1701,35 @@ static void mydevicefront_part(struct mydevicefront_info *info)
  * are there: a new device in all but name. What it shared with the old backend
  * does not exist any more, here as there. XenBus has set this end's state to
  * Initialising and watches the backend's next. (A save that was cancelled has
- * changed nothing, and nobody is told of it.)
+ * changed nothing, and nobody is told of it.) User space is still frozen, and so
+ * may the disk be: nothing here waits for either.
  */
 static int mydevicefront_resume(struct xenbus_device *dev)
 {
 	struct mydevicefront_info *info = dev_get_drvdata(&dev->dev);
+	unsigned int noio = memalloc_noio_save();
 
 	mutex_lock(&info->lock);
 	mydevicefront_disconnect(info);
 	info->broken = false;
+	info->told = 0;
 	info->still_mapped = false;	/* by a backend of the past */
 	mutex_unlock(&info->lock);
+	memalloc_noio_restore(noio);
 	return 0;
 }
 
 /*
  * The nodes are gone, or the driver is unbound. XenBus has stopped the watch on
- * the backend's state, and says Closed for us afterwards.
+ * the backend's state, and says Closed for us afterwards. Runs in xenwatch, or in
+ * the process that unbinds or unloads the driver, with the device locked. (A known
+ * lock order problem of Linux: xenwatch waits for that lock if the nodes go
+ * meanwhile, and whoever stops a watch waits for xenwatch.)
  */
 static void mydevicefront_remove(struct xenbus_device *dev)
 {
 	struct mydevicefront_info *info = dev_get_drvdata(&dev->dev);
+	unsigned int noio = memalloc_noio_save();
 
 	debugfs_remove(info->rings);
 	mutex_lock(&info->lock);
@@ -1626,6 +1740,7 @@ static void mydevicefront_remove(struct xenbus_device *dev)
 	mydevicefront_part(info);
 	mydevicefront_disconnect(info);
 	mydevicefront_del_node(info);
+	memalloc_noio_restore(noio);
 	kfree(info);
 	dev_info(&dev->dev, "Goodbye.\n");
 }
@@ -1650,8 +1765,6 @@ static int __init mydevicefront_register_nodes(void)
 {
 	int err;
 
-	/* A grant covers a whole page of this kernel's, and so does the index. */
-	BUILD_BUG_ON(PAGE_SIZE != MYDEVICE_PAGE_SIZE);
 	BUILD_BUG_ON(sizeof(struct mydevice_index) > MYDEVICE_PAGE_SIZE);
 
 	err = class_register(&mydevicefront_class);

@@ -5,10 +5,17 @@
  * stands below those that call it.
  *
  * What a module gets from XenBus is done here by hand: finding the device,
- * watching the other end's state, writing the own one. mydevice.h is what the two
+ * watching the other end's state, writing its own. mydevice.h is what the two
  * ends agree on; this end cannot tell, and need not, what its other end is.
+ *
+ * A peer that breaks the protocol ends the process, with one line. Its other lines
+ * that a peer can cause are limited: see tell().
+ *
+ * A guest that is saved with a process at an end: see peer_move().
  */
+#include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <poll.h>
@@ -20,10 +27,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,6 +46,19 @@
 
 /* How long a frontend that leaves waits for the backend to let go, in s. */
 #define PATIENCE	5
+
+/* An event without a reason keeps the next one away, for 2^n ms up to this n. */
+#define BRAKE_MAX	10
+
+/* A reason, or a pause of so many ns, forgives those before. */
+#define BRAKE_PAUSE	2000000000ull
+
+/* Of lines that a peer can cause: so many at once, then one in so many s. */
+#define TELL_BURST	50
+#define TELL_PAUSE	2
+
+/* Tries to take the lock, 0.1 s apart: a doctor may look at it, for a moment. */
+#define LOCK_TRIES	10
 
 /* The kernel's names of what is a matter of the compiler here. */
 #define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
@@ -57,13 +78,20 @@
  * @otherend_id: the domain that it is in
  * @xs: the connection to XenStore
  * @signals: a file to read SIGINT and its kind from
+ * @domid: the domain that this process is in
+ * @domain_seen: the watch of that number has fired for the first time
+ * @restored: the guest was saved and restored since the handles were opened
  * @state: this end's state
  * @version: the protocol version of this connection, 0 when there is none
  * @over: a connection of this end has come to its end
- * @gone: the device's nodes are gone
+ * @gone: the device's nodes are gone, or not this end's any more
+ * @taken: another driver has them
+ * @misfit: it was said that the other end speaks other versions
+ * @broken: this end has given up, and said why
  * @done: it is time to leave
  * @status: what the process exits with, one of sysexits.h
  * @answer: answer each event with one of our own
+ * @answer_given: whether to answer was an option
  * @log: where the libraries tell of errors
  * @evtchn: the event channels of this process
  * @port: the event channel's port in this domain, -1 when there is none
@@ -73,6 +101,7 @@
  * @notified_at: when this end last notified by hand, in ns; 0 once it is answered
  * @send_only: leave when the input has ended and the other end has taken all
  * @order: of the rings that a frontend wants and a backend allows: 2^order pages
+ * @max_order: the least of that and what the backend allows, at a frontend
  * @first_index: where a frontend's indices begin
  * @gnttab: what a backend maps with
  * @gntshr: what a frontend shares with
@@ -85,8 +114,15 @@
  * @refs: the grant references of both rings' pages
  * @live: Connected, and bytes may move
  * @bereaved: the other end was a process, and died
+ * @asked_death: whether it died was looked up once during this connection
+ * @event_prod: the other end's producer index at the last event
+ * @event_cons: its consumer index then
+ * @idle_events: events without a reason, one after the other
+ * @idle_at: when the last of them came, in ns
+ * @unmask_at: when the port is unmasked, in ns; 0 if it is not masked
+ * @told_to_end: by a signal
  * @input_ended: standard input has no more
- * @unread: what is left of a connection that is over, from malloc()
+ * @unread: what is left of a connection that is over, from malloc(); a ring at most
  * @unread_len: how many bytes that is
  * @unread_at: how many of them were written out
  * @bytes_received: taken out of @rx
@@ -103,13 +139,20 @@ struct peer {
 	unsigned int otherend_id;
 	struct xs_handle *xs;
 	int signals;
+	unsigned int domid;
+	bool domain_seen;
+	bool restored;
 	enum xenbus_state state;
 	unsigned int version;
 	bool over;
 	bool gone;
+	bool taken;
+	bool misfit;
+	bool broken;
 	bool done;
 	int status;
 	bool answer;
+	bool answer_given;
 	struct xentoollog_logger *log;
 	xenevtchn_handle *evtchn;
 	xenevtchn_port_or_error_t port;
@@ -119,6 +162,7 @@ struct peer {
 	uint64_t notified_at;
 	bool send_only;
 	unsigned int order;
+	unsigned int max_order;
 	unsigned int first_index;
 	xengnttab_handle *gnttab;
 	xengntshr_handle *gntshr;
@@ -131,6 +175,13 @@ struct peer {
 	__u32 refs[2 * MYDEVICE_MAX_PAGES];
 	bool live;
 	bool bereaved;
+	bool asked_death;
+	__u32 event_prod;
+	__u32 event_cons;
+	unsigned int idle_events;
+	uint64_t idle_at;
+	uint64_t unmask_at;
+	bool told_to_end;
 	bool input_ended;
 	char *unread;
 	size_t unread_len;
@@ -141,6 +192,7 @@ struct peer {
 };
 
 /* The functions, each below those that call it. */
+static void open_standard_files(void);
 static void peer_parse(struct peer *peer, int argc, char **argv);
 static void parse_option(struct peer *peer, int option);
 static unsigned int parse_value(const char *option, const char *text,
@@ -148,22 +200,33 @@ static unsigned int parse_value(const char *option, const char *text,
 static bool parse_yes(const char *option, const char *text);
 static void peer_find(struct peer *peer);
 static int open_signals(void);
+static struct xentoollog_logger *quiet(void);
+static void peer_find_otherend(struct peer *peer);
 static bool peer_may_write(struct peer *peer);
 static void peer_claim(struct peer *peer);
+static bool module_drives(const struct peer *peer);
+static void peer_lock(const struct peer *peer);
+static int try_lock(void);
+static void unlock(void);
 static void peer_begin(struct peer *peer);
-static struct xentoollog_logger *quiet(void);
 static void peer_open_evtchn(struct peer *peer);
 static void peer_open_gntshr(struct peer *peer);
 static void peer_open_gnttab(struct peer *peer);
+static void peer_watch(struct peer *peer);
 static void need_file(const char *path, const char *remedy);
 static void peer_forget_error(struct peer *peer);
 static void peer_wait(struct peer *peer);
 static bool stream_writable(struct peer *peer);
 static bool stream_readable(struct peer *peer);
+static int peer_timeout(const struct peer *peer);
+static bool has_failed(const struct pollfd *fd);
 static void peer_signalled(struct peer *peer);
 static void peer_asked(struct peer *peer, int signal);
 static void peer_say_counts(const struct peer *peer);
 static void peer_event(struct peer *peer);
+static bool stream_has_moved(struct peer *peer);
+static bool peer_brake(struct peer *peer);
+static void peer_unmask(struct peer *peer);
 static void peer_take_time(struct peer *peer);
 static void peer_bury(struct peer *peer);
 static void stream_input(struct peer *peer);
@@ -174,12 +237,17 @@ static void stream_consumed(struct peer *peer, __u32 len);
 static void peer_notify(struct peer *peer);
 static void stream_drop(struct peer *peer, size_t n);
 static void peer_look_around(struct peer *peer);
+static void peer_move(struct peer *peer);
+static bool peer_taken(struct peer *peer, const char *own);
+static void peer_follow(struct peer *peer);
 static void front_otherend_changed(struct peer *peer, enum xenbus_state state);
 static bool front_connect(struct peer *peer);
 static bool front_negotiate(struct peer *peer);
 static unsigned int pick_version(char *versions);
+static bool speaks(unsigned int version);
 static bool front_write_nodes(struct peer *peer, xs_transaction_t xbt);
 static void back_otherend_changed(struct peer *peer, enum xenbus_state state);
+static void back_ask_why(struct peer *peer);
 static bool back_offer(struct peer *peer);
 static bool back_write_nodes(struct peer *peer, xs_transaction_t xbt);
 static bool back_connect(struct peer *peer);
@@ -204,8 +272,10 @@ static void peer_close(struct peer *peer, enum xenbus_state state);
 static bool back_is_online(struct peer *peer);
 static bool peer_finished(struct peer *peer);
 static bool stream_synced(struct peer *peer);
+static bool peer_is_free(struct peer *peer);
 static bool peer_stays(const struct peer *peer);
 static void peer_leave(struct peer *peer);
+static void stream_flush(struct peer *peer);
 static void peer_disconnect(struct peer *peer);
 static void peer_stop(struct peer *peer);
 static void stream_stop(struct peer *peer);
@@ -215,17 +285,24 @@ static bool stream_break(struct peer *peer, const char *what, __u32 claim);
 static void stream_keep_unread(struct peer *peer);
 static const char *stream_bytes(struct peer *peer, __u32 *len);
 static void peer_teardown_stream(struct peer *peer);
+static void peer_forget_stream(struct peer *peer);
 static void release_ring(struct peer *peer, struct mydevice_ring *ring);
 static void front_await_release(struct peer *peer);
 static void peer_withdraw(struct peer *peer);
 static void peer_release(struct peer *peer);
 
 /* What they all use, at the end of the file. */
+static void peer_keep_stale(struct peer *peer);
+static void sleep_on(int status, void *unused);
+static int whose_fault(int err);
+static bool peer_restored(struct peer *peer);
+static unsigned int peer_own_domid(struct peer *peer);
 static bool peer_read_number(struct peer *peer, const char *node, unsigned int *value);
 static enum xenbus_state peer_otherend_state(struct peer *peer);
 static char *peer_read(struct peer *peer, const char *dir, const char *node);
 static void peer_fatal(struct peer *peer, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+static void peer_write_error(struct peer *peer, const char *message);
 static void peer_switch_state(struct peer *peer, enum xenbus_state state);
 static bool peer_write_state(struct peer *peer, xs_transaction_t xbt);
 static bool peer_transaction(struct peer *peer,
@@ -237,17 +314,32 @@ static const char *state_name(enum xenbus_state state);
 static const char *otherend_name(const struct peer *peer);
 static void say(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
+static void tell(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+static bool may_tell(unsigned int *left_out);
 static void die(int status, const char *format, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
 static void vsay(const char *format, va_list args)
 	__attribute__((format(printf, 1, 0)));
 static bool parse_number(const char *text, unsigned int *number);
+static bool scan_number(const char *text, int *number);
 static uint64_t now_ns(void);
+
+/*
+ * The lock of this end, held while the process lives. It is a file that only root can
+ * open, of one name in all network namespaces: see peer_lock().
+ */
+static char lock_path[64];
+static int lock = -1;
+
+/* What ps shows for this process. */
+static char *own_name;
 
 int main(int argc, char **argv)
 {
 	struct peer peer = { .state = XenbusStateUnknown };
 
+	open_standard_files();
 	peer_parse(&peer, argc, argv);
 	peer_find(&peer);
 	peer_claim(&peer);
@@ -257,6 +349,22 @@ int main(int argc, char **argv)
 	peer_leave(&peer);
 	peer_release(&peer);
 	return peer.status;
+}
+
+/*
+ * A file that is closed at the start would be the number of the next one opened:
+ * messages would go to XenStore.
+ */
+static void open_standard_files(void)
+{
+	bool no_output = fcntl(STDOUT_FILENO, F_GETFD) < 0;
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			exit(EX_OSFILE);
+	if (no_output)
+		die(EX_USAGE, "standard output is closed: what the other end sends would be lost; to have it so: >/dev/null");
 }
 
 static const char usage[] =
@@ -301,6 +409,7 @@ static void peer_parse(struct peer *peer, int argc, char **argv)
 	int option;
 
 	peer->order = UINT_MAX;
+	own_name = argv[0];
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		backend |= option == 'b';
 		parse_option(peer, option);
@@ -338,6 +447,7 @@ static void parse_option(struct peer *peer, int option)
 		break;
 	case 'a':
 		peer->answer = parse_yes("--answer", optarg);
+		peer->answer_given = true;
 		break;
 	case 's':
 		peer->send_only = true;
@@ -379,26 +489,13 @@ static bool parse_yes(const char *option, const char *text)
 /* Finds the device, and where its other end is, or ends the process. */
 static void peer_find(struct peer *peer)
 {
-	char *id;
-
 	peer->signals = open_signals();
+	peer->log = quiet();
 	need_file("/dev/xen/xenbus", "is this a domain of Xen?");
 	peer->xs = xs_open(0);
 	if (!peer->xs)
 		die(EX_UNAVAILABLE, "XenStore cannot be opened: %s", strerror(errno));
-
-	peer->otherend = peer_read(peer, peer->dir, peer->frontend ? "backend" : "frontend");
-	if (!peer->otherend && errno == EACCES)
-		die(EX_NOPERM, "XenStore refuses to show %s", peer->dir);
-	if (!peer->otherend)
-		die(EX_UNAVAILABLE,
-		    "there is no %s in this domain; activate.sh, in dom0, makes a device",
-		    peer->dir);
-	id = peer_read(peer, peer->dir, peer->frontend ? "backend-id" : "frontend-id");
-	if (!id || !parse_number(id, &peer->otherend_id))
-		die(EX_DATAERR, "%s/%s is no number: '%s'", peer->dir,
-		    peer->frontend ? "backend-id" : "frontend-id", id ? id : "");
-	free(id);
+	peer_find_otherend(peer);
 	if (!peer_may_write(peer))
 		die(EX_NOPERM, "XenStore refuses this domain to write in %s: %s", peer->dir,
 		    strerror(errno));
@@ -423,11 +520,42 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-/* May this end write its state? Tried in a transaction that is given up. */
+/*
+ * The libraries tell of errors themselves, each in its own words. What is said of
+ * them here says what to do, too.
+ */
+static struct xentoollog_logger *quiet(void)
+{
+	return (struct xentoollog_logger *)xtl_createlogger_stdiostream(stderr, XTL_CRITICAL, 0);
+}
+
+static void peer_find_otherend(struct peer *peer)
+{
+	char *id;
+
+	peer->otherend = peer_read(peer, peer->dir, peer->frontend ? "backend" : "frontend");
+	if (!peer->otherend && errno == EACCES)
+		die(EX_NOPERM, "XenStore refuses to show %s", peer->dir);
+	if (!peer->otherend)
+		die(EX_UNAVAILABLE,
+		    "there is no %s in this domain; activate.sh, in dom0, makes a device",
+		    peer->dir);
+	id = peer_read(peer, peer->dir, peer->frontend ? "backend-id" : "frontend-id");
+	if (!id || !parse_number(id, &peer->otherend_id))
+		die(EX_DATAERR, "%s/%s is no number: '%s'", peer->dir,
+		    peer->frontend ? "backend-id" : "frontend-id", id ? id : "");
+	free(id);
+}
+
+/*
+ * May this end write its state? Tried in a transaction that is given up. If this
+ * domain has no transaction left, writing will tell.
+ */
 static bool peer_may_write(struct peer *peer)
 {
 	xs_transaction_t xbt = xs_transaction_start(peer->xs);
-	bool may = xbt != XBT_NULL && peer_printf(peer, xbt, "state", "%d", peer->state);
+	bool may = xbt == XBT_NULL ? errno == ENOSPC :
+		   peer_printf(peer, xbt, "state", "%d", peer->state);
 	int err = errno;
 
 	if (xbt != XBT_NULL)
@@ -438,27 +566,78 @@ static bool peer_may_write(struct peer *peer)
 
 /*
  * One driver for each end: neither a module nor another process may have it. A
- * name in the abstract namespace of sockets goes when its process does.
+ * module that comes later cannot see this process: see peer_taken().
  */
 static void peer_claim(struct peer *peer)
 {
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	const char *bus = peer->frontend ? "xen" : "xen-backend";
-	char driver[PATH_MAX];
-	int lock = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	if (peer->frontend)
-		snprintf(driver, sizeof(driver), "/sys/bus/%s/devices/mydevice-%u/driver",
-			 bus, peer->device);
-	else
-		snprintf(driver, sizeof(driver), "/sys/bus/%s/devices/mydevice-%u-%u/driver",
-			 bus, peer->otherend_id, peer->device);
-	if (!access(driver, F_OK))
+	if (module_drives(peer))
 		die(EX_UNAVAILABLE, "a module drives %s; rmmod mydevice%s first", peer->dir,
 		    peer->frontend ? "front" : "back");
-	snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "mydevicepeer %s", peer->dir);
-	if (lock < 0 || bind(lock, (struct sockaddr *)&name, sizeof(name)))
+	peer_lock(peer);
+}
+
+static bool module_drives(const struct peer *peer)
+{
+	char driver[PATH_MAX];
+
+	if (peer->frontend)
+		snprintf(driver, sizeof(driver), "/sys/bus/xen/devices/mydevice-%u/driver",
+			 peer->device);
+	else
+		snprintf(driver, sizeof(driver),
+			 "/sys/bus/xen-backend/devices/mydevice-%u-%u/driver",
+			 peer->otherend_id, peer->device);
+	return !access(driver, F_OK);
+}
+
+/*
+ * The file says who drives which end, for those who look; it is removed when this
+ * process ends, and is nobody's if that was killed.
+ */
+static void peer_lock(const struct peer *peer)
+{
+	int tries;
+
+	if (peer->frontend)
+		snprintf(lock_path, sizeof(lock_path), "/run/mydevicepeer-frontend-%u.lock",
+			 peer->device);
+	else
+		snprintf(lock_path, sizeof(lock_path), "/run/mydevicepeer-backend-%u-%u.lock",
+			 peer->otherend_id, peer->device);
+	for (tries = 0; tries < LOCK_TRIES && lock < 0; tries++) {
+		if (tries)
+			usleep(100000);
+		lock = try_lock();
+	}
+	if (lock < 0)
 		die(EX_UNAVAILABLE, "another mydevicepeer drives %s", peer->dir);
+	atexit(unlock);
+	if (ftruncate(lock, 0) || dprintf(lock, "%d\n%s\n", getpid(), peer->dir) < 0)
+		die(EX_CANTCREAT, "%s: %s", lock_path, strerror(errno));
+}
+
+/* The lock, or -1 if somebody has it, or has just removed the file. */
+static int try_lock(void)
+{
+	int fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct stat mine, there;
+
+	if (fd < 0)
+		die(EX_CANTCREAT, "%s: %s", lock_path, strerror(errno));
+	if (!flock(fd, LOCK_EX | LOCK_NB) && !fstat(fd, &mine) && !stat(lock_path, &there) &&
+	    mine.st_ino == there.st_ino)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void unlock(void)
+{
+	if (lock < 0)
+		return;
+	unlink(lock_path);
+	close(lock);
+	lock = -1;
 }
 
 /*
@@ -468,18 +647,12 @@ static void peer_claim(struct peer *peer)
  */
 static void peer_begin(struct peer *peer)
 {
-	char path[PATH_MAX];
-
-	peer->log = quiet();
 	peer_open_evtchn(peer);
 	if (peer->frontend)
 		peer_open_gntshr(peer);
 	else
 		peer_open_gnttab(peer);
-	snprintf(path, sizeof(path), "%s/state", peer->otherend);
-	if (!xs_watch(peer->xs, peer->dir, "own") || !xs_watch(peer->xs, path, "otherend"))
-		die(EX_OSERR, "%s cannot be watched: %s", path, strerror(errno));
-
+	peer_watch(peer);
 	say("Hello World! This is the %s of device %u; its %s is in domain %u, and %s.",
 	    peer->frontend ? "frontend" : "backend", peer->device, otherend_name(peer),
 	    peer->otherend_id, state_name(peer_otherend_state(peer)));
@@ -488,15 +661,6 @@ static void peer_begin(struct peer *peer)
 		peer_switch_state(peer, XenbusStateInitialising);
 	else
 		back_offer(peer);
-}
-
-/*
- * The libraries tell of errors themselves, each in its own words. What is said of
- * them here says what to do, too.
- */
-static struct xentoollog_logger *quiet(void)
-{
-	return (struct xentoollog_logger *)xtl_createlogger_stdiostream(stderr, XTL_CRITICAL, 0);
 }
 
 static void peer_open_evtchn(struct peer *peer)
@@ -522,6 +686,22 @@ static void peer_open_gnttab(struct peer *peer)
 	peer->gnttab = xengnttab_open(peer->log, 0);
 	if (!peer->gnttab)
 		die(EX_OSERR, "grants cannot be opened: %s", strerror(errno));
+}
+
+/*
+ * The last watch is of a node that nobody writes. A restored guest's kernel sets all
+ * watches again, the last one first: it fires once more then, before the others.
+ */
+static void peer_watch(struct peer *peer)
+{
+	char path[PATH_MAX];
+
+	peer->domid = peer_own_domid(peer);
+	peer->domain_seen = false;
+	snprintf(path, sizeof(path), "%s/state", peer->otherend);
+	if (!xs_watch(peer->xs, peer->dir, "own") || !xs_watch(peer->xs, path, "otherend") ||
+	    !xs_watch(peer->xs, "domid", "domain"))
+		die(EX_OSERR, "%s cannot be watched: %s", path, strerror(errno));
 }
 
 /* A file of Xen's that must be there; its module is loaded by hand. */
@@ -574,8 +754,14 @@ static void peer_wait(struct peer *peer)
 		[FD_XENSTORE] = { .fd = xs_fileno(peer->xs), .events = POLLIN },
 	};
 
-	if (poll(fds, NR_FDS, peer->done ? 0 : -1) < 0)
+	if (poll(fds, NR_FDS, peer_timeout(peer)) < 0)
 		return;
+	if (peer->unmask_at && now_ns() >= peer->unmask_at)
+		peer_unmask(peer);
+	if (has_failed(&fds[FD_XENSTORE]) || has_failed(&fds[FD_SIGNAL]))
+		peer_fatal(peer, EX_IOERR, "the connection to XenStore is lost");
+	if (has_failed(&fds[FD_EVENT]))
+		peer_fatal(peer, EX_IOERR, "/dev/xen/evtchn has failed");
 	if (fds[FD_SIGNAL].revents)
 		peer_signalled(peer);
 	if (fds[FD_EVENT].revents)
@@ -621,6 +807,22 @@ static bool stream_readable(struct peer *peer)
 	return stream_look_prod(peer) && mydevice_used(rx);
 }
 
+/* How long there is nothing to do, in ms; -1 is for good. */
+static int peer_timeout(const struct peer *peer)
+{
+	uint64_t now = now_ns();
+
+	if (!peer->done && peer->unmask_at)
+		return now < peer->unmask_at ? (peer->unmask_at - now) / 1000000 + 1 : 0;
+	return peer->done ? 0 : -1;
+}
+
+/* Would poll() say so again at once, with nothing to read? */
+static bool has_failed(const struct pollfd *fd)
+{
+	return fd->revents & ~(POLLIN | POLLOUT);
+}
+
 static void peer_signalled(struct peer *peer)
 {
 	struct signalfd_siginfo info;
@@ -631,6 +833,7 @@ static void peer_signalled(struct peer *peer)
 		peer_asked(peer, info.ssi_signo);
 		return;
 	}
+	peer->told_to_end = true;
 	peer->done = true;
 }
 
@@ -662,7 +865,10 @@ static void peer_say_counts(const struct peer *peer)
 static void peer_event(struct peer *peer)
 {
 	xenevtchn_port_or_error_t port = xenevtchn_pending(peer->evtchn);
+	bool rung = peer->notified_at;	/* by hand */
 
+	if (port < 0 && errno != EAGAIN && errno != EINTR)
+		peer_fatal(peer, EX_IOERR, "reading events: %s", strerror(errno));
 	if (port < 0 || port != peer->port)
 		return;		/* of a connection that is over */
 	if (peer->heard) {
@@ -674,8 +880,60 @@ static void peer_event(struct peer *peer)
 	peer->heard = true;
 	if (!READ_ONCE(peer->theirs->alive))
 		peer_bury(peer);
+	if (peer->port >= 0 && !rung && peer_brake(peer))
+		return;
 	if (peer->port >= 0)
-		xenevtchn_unmask(peer->evtchn, port);
+		peer_unmask(peer);
+}
+
+/*
+ * Has an index of the other end's come further since the last event, to where it may
+ * be? One that goes to and fro has not.
+ */
+static bool stream_has_moved(struct peer *peer)
+{
+	__u32 prod = READ_ONCE(peer->theirs->prod);
+	__u32 cons = READ_ONCE(peer->theirs->cons);
+	bool produced = (__s32)(prod - peer->event_prod) > 0 &&
+			(__u32)(prod - peer->rx.prod) <= mydevice_free(&peer->rx);
+	bool consumed = (__s32)(cons - peer->event_cons) > 0 &&
+			(__u32)(cons - peer->tx.cons) <= mydevice_used(&peer->tx);
+
+	if (produced)
+		peer->event_prod = prod;
+	if (consumed)
+		peer->event_cons = cons;
+	return produced || consumed;
+}
+
+/*
+ * Is the port to stay masked for a while? Events without a reason cost the other end
+ * nothing: each doubles the time in which the next cannot come, as Linux does when an EOI says that an
+ * event was spurious. Those that are answered are this end's own wish.
+ */
+static bool peer_brake(struct peer *peer)
+{
+	uint64_t now = now_ns();
+
+	if (stream_has_moved(peer) || peer->answer || now - peer->idle_at > BRAKE_PAUSE)
+		peer->idle_events = 0;
+	else
+		peer->idle_events++;
+	peer->idle_at = now;
+	if (peer->idle_events < 2)
+		return false;
+	if (peer->idle_events > BRAKE_MAX)
+		peer->idle_events = BRAKE_MAX;
+	peer->unmask_at = now + (1000000ull << peer->idle_events);
+	return true;
+}
+
+static void peer_unmask(struct peer *peer)
+{
+	peer->unmask_at = 0;
+	if (peer->port < 0)
+		return;
+	xenevtchn_unmask(peer->evtchn, peer->port);
 }
 
 /* The first event after a notification by hand is taken for its answer. */
@@ -689,13 +947,16 @@ static void peer_take_time(struct peer *peer)
 
 /*
  * The other end was a process, and is no more. If it is not Connected any more it
- * went by itself, and its state is what tells.
+ * went by itself, and its state is what tells: that is asked for once.
  */
 static void peer_bury(struct peer *peer)
 {
-	if (!peer->live || peer_otherend_state(peer) != XenbusStateConnected)
+	if (!peer->live || peer->asked_death)
 		return;
-	say("the %s died", otherend_name(peer));
+	peer->asked_death = true;
+	if (peer_otherend_state(peer) != XenbusStateConnected)
+		return;
+	tell("the %s died", otherend_name(peer));
 	peer->bereaved = true;
 	peer->status = peer->keep ? EX_OK : EX_IOERR;
 	if (peer->frontend)
@@ -754,13 +1015,15 @@ static void stream_produced(struct peer *peer, __u32 len)
  */
 static void stream_output(struct peer *peer)
 {
-	const char *bytes = peer->unread + peer->unread_at;
+	const char *bytes;
 	__u32 len = peer->unread_len - peer->unread_at;
 	ssize_t n;
 
 	if (!peer->unread && !peer->live)
 		return;
-	if (!peer->unread)
+	if (peer->unread)
+		bytes = peer->unread + peer->unread_at;
+	else
 		bytes = stream_bytes(peer, &len);
 	n = write(STDOUT_FILENO, bytes, len < PIPE_BUF ? len : PIPE_BUF);
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
@@ -795,7 +1058,7 @@ static void peer_notify(struct peer *peer)
 	xenevtchn_notify(peer->evtchn, peer->port);
 }
 
-/* That much of what was unread is written out. */
+/* That much of what was unread is written out. The next connection may begin then. */
 static void stream_drop(struct peer *peer, size_t n)
 {
 	peer->unread_at += n;
@@ -805,33 +1068,96 @@ static void stream_drop(struct peer *peer, size_t n)
 	peer->unread = NULL;
 	peer->unread_len = 0;
 	peer->unread_at = 0;
+	if (!peer->done)
+		peer_follow(peer);
 }
 
 /*
  * Something changed in XenStore. Several changes may have come as one, so each
- * time all is looked at as it is now. Without its state a directory is gone; so is
- * that of a guest which was restored and has another number.
+ * time all is looked at as it is now. Without its state a directory is gone. Whoever
+ * has broken the protocol is followed no more.
  */
 static void peer_look_around(struct peer *peer)
 {
-	enum xenbus_state state;
-	bool otherend = false;
+	bool otherend = false, domain = false;
 	char **event, *own;
 
 	while ((event = xs_check_watch(peer->xs))) {
 		otherend |= !strcmp(event[XS_WATCH_TOKEN], "otherend");
+		domain |= !strcmp(event[XS_WATCH_TOKEN], "domain");
 		free(event);
 	}
+	peer->restored |= domain && peer->domain_seen;
+	peer->domain_seen |= domain;
+	if (peer->done)
+		return;
+	if (peer_restored(peer)) {
+		peer_move(peer);
+		return;
+	}
 	own = peer_read(peer, peer->dir, "state");
-	peer->gone = !own && errno == ENOENT;
+	peer->gone = own ? peer_taken(peer, own) : errno == ENOENT;
 	peer->done |= peer->gone;
 	free(own);
-	if (peer->gone || !otherend)
-		return;
+	if (!peer->gone && otherend)
+		peer_follow(peer);
+}
 
-	state = peer_otherend_state(peer);
+/*
+ * This guest was saved and restored. It is another domain now, what it shared is void,
+ * and its device, if it is there again, is nobody's. This process cannot know of it
+ * before: Linux tells it of XenStore's changes in the thread that saves the guest.
+ */
+static void peer_move(struct peer *peer)
+{
+	char path[PATH_MAX], *own = peer_read(peer, peer->dir, "state");
+
+	say("this guest was restored, and is domain %u now", peer_own_domid(peer));
+	peer_disconnect(peer);
+	peer->gone = !own || !peer_stays(peer);
+	peer->done |= peer->gone;
+	free(own);
+	if (peer->gone)
+		return;
+	snprintf(path, sizeof(path), "%s/state", peer->otherend);
+	xs_unwatch(peer->xs, peer->dir, "own");
+	xs_unwatch(peer->xs, path, "otherend");
+	xs_unwatch(peer->xs, "domid", "domain");
+	free(peer->otherend);
+	peer_find_otherend(peer);
+	peer->restored = false;
+	peer->state = XenbusStateUnknown;
+	peer_begin(peer);
+}
+
+/*
+ * Has another driver begun to drive this end? A module takes every device that it
+ * finds, and does not see processes. A toolstack asks a backend to close.
+ */
+static bool peer_taken(struct peer *peer, const char *own)
+{
+	int state;
+
+	if (module_drives(peer))
+		say("a module drives %s now, so this process leaves; rmmod mydevice%s, then start it again",
+		    peer->dir, peer->frontend ? "front" : "back");
+	else if (!scan_number(own, &state) ||
+		 (state != (int)peer->state && (peer->frontend || state != XenbusStateClosing)))
+		say("another wrote '%.20s' to %s/state, where this process had %d: it leaves the device to that",
+		    own, peer->dir, peer->state);
+	else
+		return false;
+	peer->taken = true;
+	peer->status = EX_UNAVAILABLE;
+	return true;
+}
+
+static void peer_follow(struct peer *peer)
+{
+	enum xenbus_state state = peer_otherend_state(peer);
+
 	if (peer->verbose)
-		say("the %s is %s", otherend_name(peer), state_name(state));
+		tell("the %s is %s", otherend_name(peer), state_name(state));
 	if (peer->frontend)
 		front_otherend_changed(peer, state);
 	else
@@ -856,7 +1182,7 @@ static void front_otherend_changed(struct peer *peer, enum xenbus_state state)
 		    peer->state == XenbusStateClosing)
 			break;		/* it has not seen our state yet */
 		peer_disconnect(peer);	/* from a backend that was restarted */
-		if (peer_stays(peer))
+		if (peer_is_free(peer))
 			front_connect(peer);
 		break;
 
@@ -901,11 +1227,20 @@ static bool front_connect(struct peer *peer)
 	return true;
 }
 
-/* Reads the backend's offer and decides what this connection will be like. */
+/*
+ * Reads the backend's offer and decides what this connection will be like. If they
+ * have no version in common the backend learns from this end's why it does not come.
+ */
 static bool front_negotiate(struct peer *peer)
 {
 	char *versions = peer_read(peer, peer->otherend, MYDEVICE_NODE_VERSIONS);
+	char *order = peer_read(peer, peer->otherend, MYDEVICE_NODE_MAX_ORDER);
+	int max;
 
+	if (!order || !scan_number(order, &max) || max < 0)
+		max = 0;
+	free(order);
+	peer->max_order = max < (int)peer->order ? max : (int)peer->order;
 	if (!versions) {
 		peer_fatal(peer, EX_PROTOCOL, "reading %s/%s: %s", peer->otherend,
 			   MYDEVICE_NODE_VERSIONS, strerror(errno));
@@ -914,7 +1249,9 @@ static bool front_negotiate(struct peer *peer)
 	peer->version = pick_version(versions);
 	free(versions);
 	if (!peer->version) {
-		peer_fatal(peer, EX_PROTOCOL, "the backend speaks no version up to %d",
+		peer->misfit = true;
+		peer_printf(peer, XBT_NULL, MYDEVICE_NODE_VERSION, "%u", MYDEVICE_VERSION);
+		peer_fatal(peer, EX_PROTOCOL, "the backend speaks no version that this end does: that is %u",
 			   MYDEVICE_VERSION);
 		return false;
 	}
@@ -928,10 +1265,14 @@ static unsigned int pick_version(char *versions)
 	char *word;
 
 	while ((word = strsep(&versions, ",")))
-		if (parse_number(word, &version) && version <= MYDEVICE_VERSION &&
-		    version > best)
+		if (parse_number(word, &version) && speaks(version) && version > best)
 			best = version;
 	return best;
+}
+
+static bool speaks(unsigned int version)
+{
+	return version >= MYDEVICE_OLDEST_VERSION && version <= MYDEVICE_VERSION;
 }
 
 static bool front_write_nodes(struct peer *peer, xs_transaction_t xbt)
@@ -956,7 +1297,7 @@ static void back_otherend_changed(struct peer *peer, enum xenbus_state state)
 		if (peer->state == XenbusStateInitWait)
 			break;		/* it has not seen our offer yet */
 		peer_disconnect(peer);	/* from a frontend that was restarted */
-		if (peer_stays(peer))
+		if (peer_is_free(peer))
 			back_offer(peer);
 		break;
 
@@ -972,11 +1313,13 @@ static void back_otherend_changed(struct peer *peer, enum xenbus_state state)
 		break;
 
 	case XenbusStateClosing:
+		back_ask_why(peer);
 		peer_disconnect(peer);
 		peer_close(peer, XenbusStateClosing);
 		break;
 
 	case XenbusStateClosed:
+		back_ask_why(peer);
 		if (!back_is_online(peer))
 			peer->done = true;	/* the toolstack is taking it away */
 		if (peer->state == XenbusStateInitWait)
@@ -990,6 +1333,28 @@ static void back_otherend_changed(struct peer *peer, enum xenbus_state state)
 		peer->done = true;
 		break;
 	}
+}
+
+/*
+ * The frontend closes, and was never connected. If that is because they have no
+ * version in common, it has published what it speaks.
+ */
+static void back_ask_why(struct peer *peer)
+{
+	char *text, message[80];
+	unsigned int version;
+
+	if (peer->state != XenbusStateInitWait || peer->misfit)
+		return;
+	text = peer_read(peer, peer->otherend, MYDEVICE_NODE_VERSION);
+	if (text && parse_number(text, &version) && !speaks(version)) {
+		snprintf(message, sizeof(message), "the frontend speaks version %u, and this end %u",
+			 version, MYDEVICE_VERSION);
+		say("%s", message);
+		peer_write_error(peer, message);
+		peer->misfit = true;
+	}
+	free(text);
 }
 
 /* Writes what this end can do, then invites the frontend with InitWait. */
@@ -1007,7 +1372,7 @@ static bool back_offer(struct peer *peer)
 /* The nodes of an offer. */
 static bool back_write_nodes(struct peer *peer, xs_transaction_t xbt)
 {
-	if (!peer_printf(peer, xbt, MYDEVICE_NODE_VERSIONS, "%s", MYDEVICE_VERSIONS))
+	if (!peer_printf(peer, xbt, MYDEVICE_NODE_VERSIONS, "%u", MYDEVICE_VERSION))
 		return false;
 	if (!peer_printf(peer, xbt, MYDEVICE_NODE_MAX_ORDER, "%u", peer->order))
 		return false;
@@ -1031,9 +1396,10 @@ static bool back_negotiate(struct peer *peer)
 {
 	if (!peer_read_number(peer, MYDEVICE_NODE_VERSION, &peer->version))
 		return false;
-	if (peer->version < 1 || peer->version > MYDEVICE_VERSION) {
-		peer_fatal(peer, EX_PROTOCOL, "the frontend wants version %u",
-			   peer->version);
+	if (!speaks(peer->version)) {
+		peer->misfit = true;
+		peer_fatal(peer, EX_PROTOCOL, "the frontend speaks version %u, and this end %u",
+			   peer->version, MYDEVICE_VERSION);
 		return false;
 	}
 	return true;
@@ -1071,8 +1437,8 @@ static xenevtchn_port_or_error_t back_bind(struct peer *peer)
 		return -1;
 	port = xenevtchn_bind_interdomain(peer->evtchn, peer->otherend_id, remote);
 	if (port < 0)
-		peer_fatal(peer, EX_PROTOCOL, "binding port %u of the frontend: %s", remote,
-			   strerror(errno));
+		peer_fatal(peer, whose_fault(errno), "binding port %u of the frontend: %s",
+			   remote, strerror(errno));
 	return port;
 }
 
@@ -1082,6 +1448,9 @@ static bool peer_setup_stream(struct peer *peer)
 	peer->bytes_received = 0;
 	peer->bytes_sent = 0;
 	peer->suppressed = 0;
+	peer->asked_death = false;
+	peer->idle_events = 0;
+	peer->unmask_at = 0;
 	return peer->frontend ? front_setup_stream(peer) : back_setup_stream(peer);
 }
 
@@ -1119,7 +1488,7 @@ static bool front_share_ring(struct peer *peer, struct mydevice_ring *ring,
 	char *memory = NULL;
 	int order;
 
-	for (order = peer->order; order >= 0 && !memory; order--) {
+	for (order = peer->max_order; order >= 0 && !memory; order--) {
 		ring->pages = 1u << order;
 		memory = xengntshr_share_pages(peer->gntshr, peer->otherend_id,
 					       ring->pages, refs, 1);
@@ -1151,6 +1520,8 @@ static void front_fill_index(struct peer *peer)
 	index->backend.prod = peer->first_index;
 	index->backend.cons = peer->first_index;
 	index->frontend.alive = 1;
+	peer->event_prod = peer->first_index;
+	peer->event_cons = peer->first_index;
 	peer->tx.prod = peer->first_index;
 	peer->tx.cons = peer->first_index;
 	peer->rx.prod = peer->first_index;
@@ -1195,7 +1566,7 @@ static bool back_map_index(struct peer *peer)
 						     offsetof(struct mydevice_index, backend.alive),
 						     peer->port);
 	if (!peer->index) {
-		peer_fatal(peer, EX_PROTOCOL, "mapping the index page: %s", strerror(errno));
+		peer_fatal(peer, whose_fault(errno), "mapping the index page: %s", strerror(errno));
 		return false;
 	}
 	peer->mine = &peer->index->backend;
@@ -1231,7 +1602,7 @@ static bool back_map_ring(struct peer *peer, struct mydevice_ring *ring, __u32 *
 						       PROT_READ | PROT_WRITE);
 
 	if (!memory) {
-		peer_fatal(peer, EX_PROTOCOL, "mapping a ring: %s", strerror(errno));
+		peer_fatal(peer, whose_fault(errno), "mapping a ring: %s", strerror(errno));
 		return false;
 	}
 	mydevice_set_pages(ring, memory);
@@ -1248,6 +1619,8 @@ static void back_begin(struct peer *peer)
 	__u32 prod = READ_ONCE(peer->theirs->prod);
 	__u32 cons = READ_ONCE(peer->theirs->cons);
 
+	peer->event_prod = prod;
+	peer->event_cons = cons;
 	peer->rx.prod = prod;
 	peer->rx.cons = prod;
 	peer->tx.prod = cons;
@@ -1264,7 +1637,7 @@ static void peer_go_live(struct peer *peer)
 	peer->live = true;
 	peer->bereaved = false;
 	peer_switch_state(peer, XenbusStateConnected);
-	say("Connected, protocol version %u.", peer->version);
+	tell("Connected, protocol version %u.", peer->version);
 }
 
 /* Says that this end uses the connection no more. */
@@ -1273,14 +1646,15 @@ static void peer_close(struct peer *peer, enum xenbus_state state)
 	if (peer->state == state)
 		return;
 	peer_switch_state(peer, state);
-	say("%s.", state_name(state));
+	tell("%s.", state_name(state));
 }
 
 /* Has the toolstack left this backend its device? */
 static bool back_is_online(struct peer *peer)
 {
 	char *online = peer_read(peer, peer->dir, "online");
-	bool is = online && strcmp(online, "0");
+	int number;
+	bool is = online && scan_number(online, &number) && number;
 
 	free(online);
 	return is;
@@ -1308,6 +1682,19 @@ static bool stream_synced(struct peer *peer)
 	return stream_look_cons(peer) && !mydevice_used(tx);
 }
 
+/*
+ * May another connection begin? Not while bytes of the last one are unread: each
+ * could leave a ring full of them. Until then this end is Closed, and the other waits.
+ */
+static bool peer_is_free(struct peer *peer)
+{
+	if (peer->unread) {
+		peer_close(peer, XenbusStateClosed);
+		return false;
+	}
+	return peer_stays(peer);
+}
+
 /* Is this connection the first, or are more to follow? */
 static bool peer_stays(const struct peer *peer)
 {
@@ -1333,7 +1720,40 @@ static void peer_leave(struct peer *peer)
 		peer_withdraw(peer);
 	}
 	peer_disconnect(peer);
-	say(peer->gone ? "The device is gone. Goodbye." : "Goodbye.");
+	unlock();
+	stream_flush(peer);
+	say(peer->gone && !peer->taken ? "The device is gone. Goodbye." : "Goodbye.");
+}
+
+/*
+ * The last bytes are written out, as long as somebody takes them: at once, if a signal
+ * has told this process to end. The others are lost.
+ */
+static void stream_flush(struct peer *peer)
+{
+	struct pollfd fds[] = {
+		{ .fd = STDOUT_FILENO, .events = POLLOUT },
+		{ .fd = peer->signals, .events = POLLIN },
+	};
+	size_t before;
+
+	peer->broken = true;	/* there is nothing to give up any more */
+	while (peer->unread) {
+		before = peer->unread_at;
+		if (poll(fds, 2, peer->told_to_end ? 0 : PATIENCE * 1000) <= 0)
+			break;
+		if (fds[1].revents)
+			peer->told_to_end = true;
+		if (fds[0].revents)
+			stream_output(peer);
+		if (peer->unread && peer->unread_at == before)
+			break;
+	}
+	if (!peer->unread)
+		return;
+	say("%zu bytes of the %s's were not written out, and are lost",
+	    peer->unread_len - peer->unread_at, otherend_name(peer));
+	peer->status = peer->status ? peer->status : EX_IOERR;
 }
 
 /* Releases all that belongs to a connection, however much of it there is. */
@@ -1347,7 +1767,9 @@ static void peer_disconnect(struct peer *peer)
 static void peer_stop(struct peer *peer)
 {
 	stream_stop(peer);
-	if (peer->port >= 0)
+	if (peer->port >= 0 && peer_restored(peer))
+		peer_keep_stale(peer);
+	else if (peer->port >= 0)
 		xenevtchn_unbind(peer->evtchn, peer->port);
 	peer->port = -1;
 	if (peer->version)
@@ -1364,8 +1786,8 @@ static void stream_stop(struct peer *peer)
 	stream_keep_unread(peer);
 	if (!mydevice_used(&peer->tx))
 		return;
-	say("%u bytes had not been read by the %s", mydevice_used(&peer->tx),
-	    otherend_name(peer));
+	tell("%u bytes had not been read by the %s", mydevice_used(&peer->tx),
+	     otherend_name(peer));
 	peer->status = peer->keep ? EX_OK : EX_IOERR;
 }
 
@@ -1403,21 +1825,21 @@ static bool stream_break(struct peer *peer, const char *what, __u32 claim)
 
 /*
  * What the other end sent and has not been written out yet: a copy, because the
- * pages will be gone.
+ * pages will be gone. There is none of an earlier connection: see peer_is_free().
  */
 static void stream_keep_unread(struct peer *peer)
 {
 	__u32 len, used = mydevice_used(&peer->rx);
-	char *copy = used ? realloc(peer->unread, peer->unread_len + used) : NULL;
 	const char *bytes;
 
 	if (!used)
 		return;
-	if (!copy) {
-		peer_fatal(peer, EX_OSERR, "no memory: %u unread bytes are lost", used);
+	peer->unread = malloc(used);
+	if (!peer->unread) {
+		peer->status = EX_OSERR;
+		tell("no memory: %u unread bytes are lost", used);
 		return;
 	}
-	peer->unread = copy;
 	while (mydevice_used(&peer->rx)) {
 		bytes = stream_bytes(peer, &len);
 		memcpy(peer->unread + peer->unread_len, bytes, len);
@@ -1433,9 +1855,14 @@ static const char *stream_bytes(struct peer *peer, __u32 *len)
 	return mydevice_at(&peer->rx, peer->rx.cons, len);
 }
 
-/* Ends sharing at a frontend, or unmaps at a backend. */
+/*
+ * Ends sharing at a frontend, or unmaps at a backend. After a restore neither: Linux
+ * would close the port, by its number, which may be another's by now.
+ */
 static void peer_teardown_stream(struct peer *peer)
 {
+	if (peer->index && peer_restored(peer))
+		peer_forget_stream(peer);
 	release_ring(peer, &peer->tx);
 	release_ring(peer, &peer->rx);
 	if (peer->index && peer->frontend)
@@ -1443,6 +1870,16 @@ static void peer_teardown_stream(struct peer *peer)
 	else if (peer->index)
 		xengnttab_unmap(peer->gnttab, peer->index, 1);
 	peer->index = NULL;
+}
+
+static void peer_forget_stream(struct peer *peer)
+{
+	peer_keep_stale(peer);
+	peer->gntshr = NULL;
+	peer->gnttab = NULL;
+	peer->index = NULL;
+	memset(&peer->rx, 0, sizeof(peer->rx));
+	memset(&peer->tx, 0, sizeof(peer->tx));
 }
 
 static void release_ring(struct peer *peer, struct mydevice_ring *ring)
@@ -1458,7 +1895,7 @@ static void release_ring(struct peer *peer, struct mydevice_ring *ring)
 static void front_await_release(struct peer *peer)
 {
 	struct pollfd changed = { .fd = xs_fileno(peer->xs), .events = POLLIN };
-	time_t end = time(NULL) + PATIENCE;
+	uint64_t end = now_ns() + PATIENCE * 1000000000ull;
 	enum xenbus_state state;
 
 	if (peer->bereaved)
@@ -1467,7 +1904,7 @@ static void front_await_release(struct peer *peer)
 		state = peer_otherend_state(peer);
 		if (state != XenbusStateConnected && state != XenbusStateClosing)
 			return;
-		if (time(NULL) > end || poll(&changed, 1, 1000) < 0)
+		if (now_ns() > end || poll(&changed, 1, 1000) < 0)
 			break;
 		free(xs_check_watch(peer->xs));
 	}
@@ -1490,6 +1927,8 @@ static void peer_withdraw(struct peer *peer)
 	size_t i;
 
 	for (i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+		if (peer->misfit && !strcmp(nodes[i], MYDEVICE_NODE_VERSION))
+			continue;	/* the backend may not have read it yet */
 		snprintf(path, sizeof(path), "%s/%s", peer->dir, nodes[i]);
 		xs_rm(peer->xs, XBT_NULL, path);
 	}
@@ -1507,6 +1946,71 @@ static void peer_release(struct peer *peer)
 	xtl_logger_destroy(peer->log);
 	xs_close(peer->xs);
 	free(peer->otherend);
+}
+
+/*
+ * A port from before a restore must not be closed, not by exit() either: Linux does not know
+ * it any more, and takes that for a bug of its own (evtchn_unbind_from_user()). Its
+ * handle stays open, and others are opened.
+ */
+static void peer_keep_stale(struct peer *peer)
+{
+	static bool kept;
+
+	if (!kept)
+		on_exit(sleep_on, NULL);
+	kept = true;
+	peer->evtchn = NULL;
+}
+
+/* A child of this process keeps what is stale, and sleeps until the guest ends. */
+static void sleep_on(int status, void *unused)
+{
+	pid_t child = fork();
+	int fd;
+
+	(void)unused;
+	if (child > 0) {
+		say("process %d keeps what is left from before the restore: do not kill it", child);
+		unlock();
+		_exit(status);
+	}
+	close(lock);
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		close(fd);
+	setsid();
+	prctl(PR_SET_NAME, "stale");
+	memset(own_name, '@', strlen(own_name));	/* systemd's last kill spares it */
+	for (;;)
+		pause();
+}
+
+/* Is an error a want of this end's, or what the other end published? */
+static int whose_fault(int err)
+{
+	return err == ENOMEM || err == ENOSPC || err == EMFILE ? EX_OSERR : EX_PROTOCOL;
+}
+
+/*
+ * Is this guest another one than at its start? Its number tells, and if that is the
+ * same by chance the watch of it does, a little later.
+ */
+static bool peer_restored(struct peer *peer)
+{
+	peer->restored |= peer_own_domid(peer) != peer->domid;
+	return peer->restored;
+}
+
+/* The number of the domain that this process is in; 0 if that cannot be read. */
+static unsigned int peer_own_domid(struct peer *peer)
+{
+	char *text = xs_read(peer->xs, XBT_NULL, "domid", NULL);
+	unsigned int domid;
+
+	if (!text || !parse_number(text, &domid))
+		domid = 0;
+	free(text);
+	return domid;
 }
 
 /*
@@ -1531,13 +2035,16 @@ static bool peer_read_number(struct peer *peer, const char *node, unsigned int *
 	return valid;
 }
 
-/* What cannot be read, or is no state, is the state Unknown. */
+/*
+ * As XenBus reads a state: what cannot be read, or is no number, is the state Unknown;
+ * a number that is no state is that number, and means nothing.
+ */
 static enum xenbus_state peer_otherend_state(struct peer *peer)
 {
 	char *text = peer_read(peer, peer->otherend, "state");
-	unsigned int state;
+	int state;
 
-	if (!text || !parse_number(text, &state) || state > XenbusStateReconfigured)
+	if (!text || !scan_number(text, &state))
 		state = XenbusStateUnknown;
 	free(text);
 	return state;
@@ -1553,23 +2060,39 @@ static char *peer_read(struct peer *peer, const char *dir, const char *node)
 }
 
 /*
- * This end cannot go on: says why, here and in XenStore, and leaves. The node is
- * the one that xenbus_dev_fatal() writes in the kernel.
+ * This end cannot go on: says why, here and in XenStore, once, and leaves. A want of
+ * its own (EX_OSERR), of memory for instance, is no lie of the peer's: a process that
+ * stays closes this connection, and waits for the next.
  */
 static void peer_fatal(struct peer *peer, int status, const char *format, ...)
 {
-	char message[512], path[PATH_MAX];
+	char message[512];
 	va_list args;
 
+	if (peer->broken)
+		return;
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	say("%s", message);
+	peer_write_error(peer, message);
+	if (status == EX_OSERR && peer->keep) {
+		tell("%s", message);
+	} else {
+		say("%s", message);
+		peer->broken = true;
+		peer->status = status;
+		peer->done = true;
+	}
+	peer_switch_state(peer, XenbusStateClosing);
+}
+
+/* The node is the one that xenbus_dev_fatal() writes in the kernel. */
+static void peer_write_error(struct peer *peer, const char *message)
+{
+	char path[PATH_MAX];
+
 	snprintf(path, sizeof(path), "error/%s/error", peer->dir);
 	xs_write(peer->xs, XBT_NULL, path, message, strlen(message));
-	peer->status = status;
-	peer->done = true;
-	peer_switch_state(peer, XenbusStateClosing);
 }
 
 static void peer_switch_state(struct peer *peer, enum xenbus_state state)
@@ -1579,7 +2102,9 @@ static void peer_switch_state(struct peer *peer, enum xenbus_state state)
 	peer->state = state;
 	if (peer_transaction(peer, peer_write_state) || errno == ENOENT)
 		return;		/* that the nodes are gone is the watch's to tell */
-	say("writing %s/state: %s", peer->dir, strerror(errno));
+	if (!peer->broken)
+		say("writing %s/state: %s", peer->dir, strerror(errno));
+	peer->broken = true;
 	peer->status = EX_IOERR;
 	peer->done = true;
 }
@@ -1598,7 +2123,11 @@ static bool peer_write_state(struct peer *peer, xs_transaction_t xbt)
 	return peer_printf(peer, xbt, "state", "%d", peer->state);
 }
 
-/* All that write() writes, or nothing of it: false, with errno. */
+/*
+ * All that write() writes, or nothing of it: false, with errno. A domain may have
+ * few transactions open (10), and others may have them all: the nodes are written without one
+ * then, for it is the state, written last, that others wait for.
+ */
 static bool peer_transaction(struct peer *peer,
 			     bool (*write)(struct peer *, xs_transaction_t))
 {
@@ -1609,7 +2138,7 @@ static bool peer_transaction(struct peer *peer,
 	do {
 		xbt = xs_transaction_start(peer->xs);
 		if (xbt == XBT_NULL)
-			return false;
+			return errno == ENOSPC && write(peer, XBT_NULL);
 		written = write(peer, xbt);
 		err = errno;
 		ended = xs_transaction_end(peer->xs, xbt, !written);
@@ -1640,6 +2169,8 @@ static const char *state_name(enum xenbus_state state)
 		"Closing", "Closed", "Reconfiguring", "Reconfigured"
 	};
 
+	if (state >= sizeof(names) / sizeof(names[0]))
+		return "in no known state";
 	return names[state];
 }
 
@@ -1655,6 +2186,45 @@ static void say(const char *format, ...)
 	va_start(args, format);
 	vsay(format, args);
 	va_end(args);
+}
+
+/*
+ * As say(), for what the other end can cause as often as it likes. It is left out
+ * when there is too much of it.
+ */
+static void tell(const char *format, ...)
+{
+	unsigned int left_out;
+	va_list args;
+
+	if (!may_tell(&left_out))
+		return;
+	if (left_out)
+		say("(%u lines are left out here)", left_out);
+	va_start(args, format);
+	vsay(format, args);
+	va_end(args);
+}
+
+/* And how many lines were left out before this one? */
+static bool may_tell(unsigned int *left_out)
+{
+	static unsigned int told, dropped;
+	static uint64_t since;
+	uint64_t now = now_ns() / 1000000000ull, paid = (now - since) / TELL_PAUSE;
+
+	if (paid) {
+		told -= told < paid ? told : paid;
+		since = now;
+	}
+	if (told == TELL_BURST) {
+		dropped++;
+		return false;
+	}
+	told++;
+	*left_out = dropped;
+	dropped = 0;
+	return true;
 }
 
 /* For what goes wrong before anything was written to XenStore. */
@@ -1677,19 +2247,42 @@ static void vsay(const char *format, va_list args)
 	fprintf(stderr, "mydevicepeer: %s\n", line);
 }
 
-/* A decimal number, with nothing before or after it, in an unsigned int's range. */
+/*
+ * A decimal number in an unsigned int's range, as the modules' kstrtouint() takes it:
+ * with a plus sign before it, or a line feed after it, if that is wanted.
+ */
 static bool parse_number(const char *text, unsigned int *number)
 {
-	unsigned long value;
-	char *end;
+	unsigned long long value = 0;
 
-	if (*text < '0' || *text > '9')
+	if (*text == '+')
+		text++;
+	if (!isdigit((unsigned char)*text))
 		return false;
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (*end || errno || value > UINT_MAX)
+	for (; isdigit((unsigned char)*text); text++) {
+		value = value * 10 + (*text - '0');
+		if (value > UINT_MAX)
+			return false;
+	}
+	if (*text == '\n')
+		text++;
+	if (*text)
 		return false;
 	*number = value;
+	return true;
+}
+
+/* As XenBus scans states, with "%d": what comes after the number is of no matter. */
+static bool scan_number(const char *text, int *number)
+{
+	const char *digit;
+
+	while (isspace((unsigned char)*text))
+		text++;
+	digit = text + (*text == '-');
+	if (!isdigit((unsigned char)*digit))
+		return false;
+	*number = strtoll(text, NULL, 10);
 	return true;
 }
 

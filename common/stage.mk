@@ -20,7 +20,8 @@ ifneq ($(filter-out kernel user,$(FRONT) $(BACK)),)
 $(error FRONT and BACK are kernel or user, not '$(filter-out kernel user,$(FRONT) $(BACK))')
 endif
 user := $(findstring user,$(FRONT) $(BACK))
-export DOMU WHERE FRONT BACK VIEW
+export DOMU BACKEND DEVICE WHERE FRONT BACK VIEW
+export DRIVER := $(driver)
 
 # The lab's kernel is the one that linux-headers-amd64 stands for.
 ifeq ($(WHERE),lab)
@@ -32,27 +33,27 @@ packages:
 built: all-packages
 all-packages:
 	@$(common)/need build lab $(user)
-mydevicepeer: user-packages
+$(driver)peer: user-packages
 user-packages:
 	@$(common)/need user
 endif
 
 # Two builds in one directory would write the same files: one waits for the other.
 modules clean: MAKE := flock $(CURDIR) $(MAKE)
-mydevicepeer: CC := flock $(CURDIR) $(CC)
+$(driver)peer: CC := flock $(CURDIR) $(CC)
 
 load: built
 	@$(common)/stage load $(stage)
 
 # On a Xen host modules that were built elsewhere will do.
-built: $(if $(user),mydevicepeer)
+built: $(if $(user),$(driver)peer)
 	@if [ '$(WHERE)' = lab ] || [ -d '$(KDIR)' ]; then \
 		$(MAKE) --no-print-directory modules; \
 	else \
 		$(common)/stage built $(stage); \
 	fi
 
-unload status watch doctor log try:
+unload activate deactivate status watch doctor log try:
 	@$(common)/stage $@ $(stage)
 
 check:
@@ -62,21 +63,26 @@ diff:
 	@$(common)/stage diff $(stage)
 
 help:
-	@echo 'make           build mydevicefront.ko and mydeviceback.ko'
+	@echo 'make           build $(driver)front.ko and $(driver)back.ko'
 	@echo 'make load      load them and make the device appear; prepares what is missing'
-	@echo '               FRONT=user, BACK=user: mydevicepeer instead of that module'
+	@echo '               FRONT=user, BACK=user: $(driver)peer instead of that module'
 	@echo 'make try       use the device, and show the commands that do it'
+	@echo 'make activate  make the device appear, again if it is there already'
+	@echo 'make deactivate  make the device go away; both leave the modules as they are'
 	@echo 'make status    what is loaded, and the state of each end'
 	@echo 'make watch     the states and nodes of both ends as they change, until ^C'
 	@echo 'make doctor    what is wrong with the device, and what to do about it'
 	@echo 'make log       what the modules said in each domain'
-	@echo 'make unload    the device and the modules go away'
+	@echo 'make unload    all devices, modules and processes of this driver go away'
 	@echo 'make check     test this stage'
 	@echo 'make diff      what this stage adds to the one before it; VIEW=side: side by side'
 	@echo 'make clean     remove what was built'
+	@echo
+	@echo 'DOMU=domU2     that guest has the frontend (load, activate, deactivate); default domU1'
+	@echo 'BACKEND=domU2  that domain has the backend; default dom0. DEVICE=1: another device than 0'
 	@echo
 	@echo 'WHERE=lab      in the lab: Xen, a dom0 and a domU inside QEMU (the default)'
 	@echo 'WHERE=host     on this machine (the default in a dom0): in dom0 the backend,'
 	@echo '               make load DOMU=name-or-domid; in a domU the frontend'
 
-.PHONY: load built packages all-packages user-packages unload status watch doctor log try check diff help
+.PHONY: load built packages all-packages user-packages unload activate deactivate status watch doctor log try check diff help

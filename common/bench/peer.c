@@ -48,6 +48,9 @@ static void peer_open(struct link *link)
 /* Sleeps until the other end notifies; or does not, if this one spins. */
 static bool peer_sleep(const struct link *link, struct peer *peer)
 {
+	while (!link->spin && peer->unmask_at)
+		if (now_ns() >= peer->unmask_at)
+			peer_unmask(peer);
 	if (!link->spin)
 		peer_event(peer);
 	errno = EAGAIN;

@@ -7,7 +7,7 @@
  *
  * Every byte follows from the seed and its place in the stream, so the receiver
  * knows what must come, and says where the first wrong byte is. Sizes, offsets in
- * memory, pauses, and whether a call blocks, polls, gathers or splices are random,
+ * memory, pauses, and whether a call blocks, polls or gathers are random,
  * and follow from the seed, too.
  */
 #define _GNU_SOURCE
@@ -26,7 +26,6 @@
 
 static const char *device;
 static int fd;
-static int pipe_ends[2];
 static uint64_t seed;
 static uint64_t luck;
 static _Alignas(4096) unsigned char buffer[LARGEST + OFFSETS + 8];
@@ -106,30 +105,14 @@ static struct iovec *cut_in_three(unsigned char *bytes, size_t n)
 	return iov;
 }
 
-static ssize_t splice_some(unsigned char *bytes, size_t n)
-{
-	ssize_t in_pipe = write(pipe_ends[1], bytes, n < 65536 ? n : 65536);
-	ssize_t left = in_pipe, done;
-
-	while (left > 0) {
-		done = splice(pipe_ends[0], NULL, fd, NULL, left, 0);
-		if (done <= 0)
-			return -1;
-		left -= done;
-	}
-	return in_pipe;
-}
-
 static ssize_t send_some(unsigned char *bytes, size_t n)
 {
-	int how = chance(4);
+	int how = chance(3);
 	ssize_t done;
 
 	set_blocking(how != 1);
 	if (how == 2)
 		return writev(fd, cut_in_three(bytes, n), 3);
-	if (how == 3)
-		return splice_some(bytes, n);
 	while ((done = write(fd, bytes, n)) < 0 && errno == EAGAIN && how == 1)
 		wait_until_ready(POLLOUT);
 	return done;
@@ -220,7 +203,7 @@ int main(int argc, char **argv)
 	seed = strtoull(argv[4], NULL, 10);
 	luck = seed + sending;
 	fd = open(device, sending ? O_WRONLY : O_RDONLY);
-	if (fd < 0 || pipe(pipe_ends))
+	if (fd < 0)
 		die("opening");
 	if (sending)
 		send_all(number);

@@ -137,7 +137,35 @@ walk() {
 	ok "$stage, $end: as many grant references are in use as before ($grants)" grants_are_back
 	lost=$((memory - $(free_memory)))
 	ok "$stage, $end: no memory is lost ($lost KiB)" test $lost -lt 2048
+	[ "$end" = front ] || ok "$stage: a frontend that is restarted while the backend connects" restarted_meanwhile
 	in_end 'rmmod mydevicefault'
+}
+
+# The frontend is bound again while the backend, which has read what it published,
+# connects: the backend must not be Connected to a frontend of the past.
+restarted_meanwhile() {
+	end=back
+	step count >/dev/null
+	rebind domU xen mydevice-0 drivers/mydevicefront/unbind && until_state '6 6' || return
+	in_dom0 "echo '$binding 1 slow-interdomain 5000' >/sys/module/mydevicefault/parameters/fault"
+	rebind domU xen mydevice-0 drivers/mydevicefront/bind || return
+	in_dom0 'for try in $(seq 100); do grep -q . /sys/module/mydevicefault/parameters/fired && exit; usleep 100000; done; echo the backend binds nothing; exit 1' || return
+	rebind domU xen mydevice-0 drivers/mydevicefront/unbind && rebind domU xen mydevice-0 drivers/mydevicefront/bind && until_state '4 4' || return
+	in_dom0 'echo none >/sys/module/mydevicefault/parameters/fault'
+	is_alive
+}
+binding=bind_interdomain_evtchn_to_irqhandler_lateeoi
+
+# Both ends hear each other, and the bytes that there are come through.
+is_alive() {
+	heard="cat /sys/bus/xen-backend/devices/mydevice-$guest-0/events_received"
+	before=$(in_dom0 "$heard")
+	in_domU 'echo 1 >/sys/bus/xen/devices/mydevice-0/notify'
+	in_dom0 "for try in \$(seq 50); do [ \$($heard) = $before ] || exit 0; usleep 100000; done; echo the backend hears nothing; exit 1" || return
+	[ "$carries" = y ] || return 0
+	in_domU 'echo alive >/dev/mydevice0'
+	got=$(in_dom0 "timeout 20 head -n 1 /dev/mydevice$guest.0")
+	[ "$got" = alive ] || { echo "'$got' was read, not 'alive'"; return 1; }
 }
 
 # From the other end, for this one not to read.

@@ -17,7 +17,7 @@ in_domU() { "$lab" run domU "$1" </dev/null; }
 copy_to() {
 	rm -rf "$work"
 	mkdir -p "$work/tutorial"
-	(cd "$top" && tar -cf - common/stage common/stage.mk 0*-*/Makefile 0*-*/*.sh 0*-*/*.ko) |
+	(cd "$top" && tar -cf - common/stage common/stage.mk common/parts 0*-*/Makefile 0*-*/*.sh 0*-*/*.ko) |
 		tar -C "$work/tutorial" -xf -
 	"$lab" put "$1" "$work/tutorial" /root
 }

@@ -60,7 +60,7 @@ export LAB_BUILD="$build" LAB_NAME=faults
 # -- wrong words: one line, status 64, nothing started -----------------------------
 
 for words in 'frobnicate' 'start 0' 'start 9' 'start x' 'start 1 2' 'reset 9' 'stop now' 'status x' \
-	'run' 'run dom0' 'put dom0 x' 'get dom0 x' 'shell' 'monitor' 'console' 'console dom7'; do
+	'run' 'run dom0' 'put dom0 x' 'get dom0 x' 'shell' 'monitor' 'console' 'console dom7' 'printed' 'printed dom7' 'domains x'; do
 	# shellcheck disable=SC2086 # the words are words
 	ok "lab $words: a usage error" says 64 'lab: ' "$lab" $words
 done
@@ -104,7 +104,7 @@ is "$(for s in 0 1 2 63 64 124 126 127 128 141 254 255; do "$lab" run dom0 "exit
 	"0 1 2 63 64 124 126 127 128 141 254 255 " "exit statuses come through"
 ok "a command that is killed: 128 + signal" says 143 '' "$lab" run domU 'kill $$'
 ok "a command that is not there: 127" says 127 'not found' "$lab" run domU nothing-of-that-name
-ok "a wrong domain" says 64 'there is: dom0 domU1' "$lab" run domU7 true
+ok "a wrong domain" says 64 'it has: dom0 domU1' "$lab" run domU7 true
 ok "a command that is too long" says 1 'at most 9000 bytes' "$lab" run dom0 "$(head -c 10000 /dev/zero | tr '\0' :)"
 is "$("$lab" run dom0 'echo out; echo err >&2' 2>/dev/null)" out "standard output apart"
 is "$("$lab" run dom0 'echo out; echo err >&2' 2>&1 >/dev/null)" err "standard error apart"
@@ -124,7 +124,7 @@ done
 
 is "$(echo in | LAB_TIMEOUT=2 "$lab" run dom0 'cat; sleep 602 & setsid sleep 603 & sleep 604' 2>"$tmp/said"; echo $?)" \
 	"in${nl}124" "LAB_TIMEOUT ends it with 124, and its streams work"
-ok "and says so" grep 'no end of the command in dom0 after 2 s' "$tmp/said"
+ok "and says so" grep 'the command in dom0 timed out after 2 s and was stopped' "$tmp/said"
 ok "LAB_TIMEOUT does not outlive the command" within 5 sh -c 'LAB_TIMEOUT=30 "$1" run dom0 true | cat' sh "$lab"
 ok "a bad LAB_TIMEOUT" says 64 LAB_TIMEOUT env LAB_TIMEOUT=soon "$lab" run dom0 true
 is "$(signalled INT 1 "$lab" run dom0 'sleep 605 & sleep 606' | head -n 1)" 130 "^C during a run"

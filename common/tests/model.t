@@ -138,7 +138,7 @@ copy_tree() {
 # with "end" for the end's name. What the other end may write is volatile.
 take_functions() {
 	awk -v end="mydevice$1" '
-		BEGIN {	n = split("wake event break look_prod look_cons readable ask_cons writable synced " \
+		BEGIN {	n = split("wake event break look_prod look_cons readable ask_cons writable unsynced synced " \
 				"consumed produced take put", names, " ")
 			for (i = 1; i <= n; i++) wanted[end "_stream_" names[i]] = 1 }
 		$0 == "struct " end "_stream {" { on = 1 }
@@ -237,7 +237,11 @@ spoiled() {
 		's/return (__u32)(after - event) < (__u32)(after - before);/return event > before \&\& event <= after;/'
 	refuted space_event "a writer is woken too late" 's,return ring->prod - mydevice_size(ring) / 2;,return ring->prod;,'
 	refuted reached "reached is not a matter of distance" \
-		's/return (__s32)(ring->cons - index) >= 0;/return ring->cons >= index;/'
+		's/return (__u32)(index - ring->cons - 1) >= mydevice_used(ring);/return ring->cons >= index;/'
+	refuted reached "an index of 2 GiB ago is thought to come" \
+		's/return (__u32)(index - ring->cons - 1) >= mydevice_used(ring);/return (__s32)(ring->cons - index) >= 0;/'
+	refuted moved "to and fro is a move each time" 's/if (before <= size \&\& ahead <= before)/if (ahead == before)/'
+	refuted moved "a claim that cannot be is a move" 's/if (ahead > size)/if (0)/'
 	refuted first "an index that is reached still counts" \
 		's/if (!mydevice_reached(ring, maybe) \&\& maybe - /if (maybe - /'
 	refuted share "more than there can be is waited for" 's,quarter = mydevice_size(ring) / 4,quarter = mydevice_size(ring) * 2,'
@@ -246,7 +250,7 @@ spoiled() {
 	refuted look_cons "a refused consumer's index breaks nothing" \
 		's/return mydevicefront_stream_break(stream, "consumer", cons);/return -EIO;/' mydevicefront.c
 	refuted event "the interrupt believes what it reads" \
-		's/^\tstream->seen_prod = prod;/\tstream->rx.prod = prod;/' mydevicefront.c
+		's/^\tbool moved = readable || writable;/\tbool moved = (stream->rx.prod = prod, readable || writable);/' mydevicefront.c
 	refuted take "more is copied than there is" \
 		's/len = min_t(size_t, mydevice_used(rx), iov_iter_count(to));/len = iov_iter_count(to);/' mydevicefront.c
 	refuted put "a ring's length is what the other end says" \

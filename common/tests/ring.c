@@ -227,6 +227,8 @@ static void firsts_at_edges(const struct model *model)
 
 	MUST(mydevice_reached(&ring, ring.cons));
 	MUST(mydevice_reached(&ring, ring.cons - INT_MAX));
+	MUST(mydevice_reached(&ring, ring.cons - INT_MAX - 2));	/* more than 2 GiB ago */
+	MUST(mydevice_reached(&ring, ring.prod - UINT_MAX));
 	MUST(mydevice_reached(&ring, ring.prod) == !used);
 	for (index = 1; index <= used; index = step(index, used)) {
 		for (maybe = 0; maybe <= used; maybe = step(maybe, used)) {

@@ -80,6 +80,31 @@ documented() {
 	done
 }
 
+# XenBus calls these in the thread that a disk may need to answer; and a worker may
+# hold a lock that this thread waits for. They allocate memory without I/O.
+allocates_without_io() {
+	for file in "$1"/mydevicefront.c "$1"/mydeviceback.c; do
+		for name in probe remove resume otherend_changed bury; do
+			awk -v name="_$name(" -v file="$file" '
+				index($0, name) && !/;$/ { on = 1; there = 1 }
+				on && /memalloc_noio_save\(\)/ { saved = 1 }
+				on && /memalloc_noio_restore\(/ { restored = 1 }
+				/^}/ { on = 0 }
+				END { if (there && !(saved && restored)) { print file ": " name " lets reclaim do I/O"; exit 1 } }' "$file" || return
+		done
+	done
+}
+
+# A kernel whose pages are not those of the protocol is refused in words.
+refuses_other_pages() {
+	for file in mydevicefront.c mydeviceback.c; do
+		sed -n '/^#if PAGE_SHIFT/,/^#endif/p' "03-shared-memory/$file" >"$work/pages.c"
+		gcc -E -DPAGE_SHIFT=12 "$work/pages.c" >/dev/null || return
+		! said=$(gcc -E -DPAGE_SHIFT=14 "$work/pages.c" 2>&1) || { echo "$file takes pages of 16 KiB"; return 1; }
+		echo "$said" | grep 'use a kernel with such pages' || return
+	done
+}
+
 # Lines that a stage takes away from a file of the one before it.
 removed() {
 	diff -u --minimal "$1" "$2" | grep -c '^-[^-]'
@@ -96,6 +121,7 @@ for stage in $stages; do
 	ok "$stage: W=1 and sparse are silent" builds_silently "$stage"
 	ok "$stage: checkpatch --strict has nothing to say" in_kernel_style "$stage"
 	ok "$stage: kernel-doc has nothing to say" documented "$stage"
+	ok "$stage: what XenBus calls allocates without I/O" allocates_without_io "$stage"
 	is "$(cd "$stage" && git ls-files . | sort | paste -sd ' ')" \
 		"Kbuild Makefile activate.sh deactivate.sh mydevice.h mydeviceback.c mydevicefront.c mydevicepeer.c" \
 		"$stage: the files that every stage has"
@@ -108,6 +134,7 @@ for stage in $stages; do
 	previous=$stage
 done
 
+ok "a kernel with pages of 16 KiB is refused, with the reason" refuses_other_pages
 # shellcheck disable=SC2046 # one word a file
 ok "shellcheck has nothing to say" shellcheck -x \
 	$(git ls-files | xargs grep -lE '^#!/bin/sh|shellcheck shell=sh')

@@ -53,19 +53,24 @@
 		document.head.append(script);
 	}
 
-	/* Every word counts: most in a heading, then in a title, then in the text. */
+	/* Where a word counts most: a heading, a symptom, a title, the text; see site.lua. */
+	const fields = [[2, 100], [4, 60], [1, 30], [3, 1]];
+
 	function score(entry, words) {
-		const where = [entry[2].toLowerCase(), entry[1].toLowerCase(), entry[3].toLowerCase()];
+		const text = entry[3].toLowerCase();
 		let sum = 0;
 
 		for (const word of words) {
-			const best = where.findIndex((text) => text.includes(word));
-			if (best < 0)
+			const best = fields.find(([n]) => entry[n].toLowerCase().includes(word));
+			if (!best)
 				return 0;
-			sum += [100, 30, 1][best];
-			sum += Math.min(where[2].split(word).length, 10);
+			sum += best[1];
+			sum += Math.min(text.split(word).length, 10);
 		}
-		return sum;
+		/* A message that was pasted stands there letter by letter. */
+		const message = words.join(' ');
+		const whole = fields.find(([n]) => entry[n].toLowerCase().includes(message));
+		return sum + (whole ? whole[1] * words.length : 0);
 	}
 
 	/* The text around the first word that is found in it. */
@@ -87,20 +92,40 @@
 		return li;
 	}
 
+	/* A line of a log, with times and names that no page has: the most words in a row. */
+	function longest(entry, words) {
+		let best = 0;
+
+		for (let from = 0; from < words.length; from++)
+			for (let to = words.length; to - from >= Math.max(best, 2); to--) {
+				const piece = words.slice(from, to).join(' ');
+				const where = fields.find(([n]) => entry[n].toLowerCase().includes(piece));
+				if (where)
+					best = Math.max(best, to - from + (where[1] > 1 ? 0.5 : 0));
+			}
+		return best;
+	}
+
+	function ranked(by) {
+		return window.searchIndex
+			.map((entry) => [by(entry), entry])
+			.filter((hit) => hit[0] > 0)
+			.sort((a, b) => b[0] - a[0])
+			.slice(0, most);
+	}
+
 	function show() {
-		const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+		const words = input.value.toLowerCase().replace(/[‘’]/g, "'").replace(/[“”]/g, '"').split(/\s+/).filter(Boolean);
 
 		list.textContent = '';
 		if (!words.length || !window.searchIndex)
 			return;
-		const hits = window.searchIndex
-			.map((entry) => [score(entry, words), entry])
-			.filter((hit) => hit[0] > 0)
-			.sort((a, b) => b[0] - a[0])
-			.slice(0, most);
+		let hits = ranked((entry) => score(entry, words));
+		if (!hits.length) {
+			list.append(Object.assign(document.createElement('li'), { textContent: 'Nothing has all of these words.' }));
+			hits = ranked((entry) => longest(entry, words));
+		}
 		for (const hit of hits)
 			list.append(item(hit[1], words));
-		if (!hits.length)
-			list.append(Object.assign(document.createElement('li'), { textContent: 'Nothing has all of these words.' }));
 	}
 }());

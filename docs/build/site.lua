@@ -127,20 +127,32 @@ end
 
 -- -- search --------------------------------------------------------------------
 
+-- Quotation marks as a terminal has them.
+local plain_marks = { ['‘'] = "'", ['’'] = "'", ['“'] = '"', ['”'] = '"', ['…'] = '...' }
+
 local function string_of(text)
+	for mark, plain in pairs(plain_marks) do
+		text = text:gsub(mark, plain)
+	end
 	text = text:gsub('%s+', ' '):gsub('[\\"]', '\\%0'):gsub('<', '\\x3c')
 	return '"' .. text .. '"'
 end
 
--- One entry for each section: address, title of the page, heading, text.
+-- On troubleshooting each section begins with what a reader sees and may paste.
+local function is_symptom(block)
+	local first = block.t == 'Para' and block.content[1]
+	return first and first.t == 'Strong' and pandoc.utils.stringify(first):match('^Symptom')
+end
+
+-- One entry for each section: address, title of the page, heading, text, symptom.
 local function write_index(path, doc)
 	local file = assert(io.open(path, 'w'))
 	local title = pandoc.utils.stringify(doc.meta.title)
-	local address, heading, text = pages[page].url, '', {}
+	local address, heading, text, symptom = pages[page].url, '', {}, ''
 	local function flush()
 		file:write('[', string_of(address), ',', string_of(title), ',', string_of(heading), ',',
-			string_of(table.concat(text, ' ')), '],\n')
-		text = {}
+			string_of(table.concat(text, ' ')), ',', string_of(symptom), '],\n')
+		text, symptom = {}, ''
 	end
 	for _, block in ipairs(doc.blocks) do
 		if block.t == 'Header' then
@@ -153,6 +165,7 @@ local function write_index(path, doc)
 			text[#text + 1] = plain
 		else
 			text[#text + 1] = pandoc.write(pandoc.Pandoc { block }, 'plain')
+			symptom = is_symptom(block) and text[#text] or symptom
 		end
 	end
 	flush()

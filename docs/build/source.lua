@@ -78,11 +78,11 @@ local function name_of(lines, first, last)
 		if line:match('^#include') then
 			return 'includes'
 		end
-		word = word or line:match('^#define%s+([%w_]+)') or line:match('^#ifn?def%s+([%w_]+)')
+		word = word or line:match('^#define%s+([%w_]+)') or line:match('^#ifn?d?e?f?%s+([%w_]+)')
 		if line:match('^#define.*\\$') then
 			return word
 		end
-		if line:match('^[%a_]') then
+		if line:match('^[%a_]') and not line:match('^__printf%(') then
 			local kind, tag = line:match('^(%a+) ([%w_]+) {')
 			if not body and line:match('^static .*[%w_]+%(.*[,;]$') and not line:match('%([%w_]*%);') then
 				return 'prototypes'

@@ -8,7 +8,7 @@
 # domain_port NAME: prints it; a wrong name is answered with the right ones.
 domain_port() {
 	awk -v name="$1" '$1 == name { print $2; found = 1 } END { exit !found }' "$run/ports" ||
-		die_usage "there is no domain '$1' in the lab; there is: $(cut -d ' ' -f 1 "$run/ports" | paste -sd ' ')"
+		die_usage "the lab has no domain '$1'; it has: $(cut -d ' ' -f 1 "$run/ports" | paste -sd ' ')"
 }
 
 # A reader says domU and means the first.

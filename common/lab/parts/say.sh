@@ -51,7 +51,7 @@ free_mib() {
 
 die_disk() {
 	die "what the lab keeps in $build could not be written ($(free_mib) MiB are free there)." \
-		"With the disk in order, the same command goes on."
+		"Make room there, then run the same command again."
 }
 
 # need_space MIB: in the build directory, before something large is begun.

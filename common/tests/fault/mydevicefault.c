@@ -17,6 +17,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/interrupt.h>
 #include <linux/kernel.h>
@@ -26,6 +27,7 @@
 #include <linux/ptrace.h>
 #include <linux/string.h>
 #include <xen/events.h>
+#include <xen/grant_table.h>
 #include <xen/xenbus.h>
 
 #define MAX_FUNCTIONS	48
@@ -87,6 +89,28 @@ static int fail_transaction(struct xenbus_transaction xbt)
 	return -error;
 }
 
+/* Xen has no room for another mapping: it says so of each page. */
+static int fail_no_space(struct gnttab_map_grant_ref *op,
+			 struct gnttab_map_grant_ref *kernel_op,
+			 struct page **pages, unsigned int nr)
+{
+	while (nr--)
+		op[nr].status = GNTST_no_space;
+	return 0;
+}
+
+/* Unmaps, and says of each page that it was not done. */
+static int fail_kept(struct gnttab_unmap_grant_ref *op,
+		     struct gnttab_unmap_grant_ref *kernel_op,
+		     struct page **pages, unsigned int nr)
+{
+	int err = gnttab_unmap_refs(op, kernel_op, pages, nr);
+
+	while (nr--)
+		op[nr].status = GNTST_general_error;
+	return err;
+}
+
 static irqreturn_t fail_interrupt(int irq, void *dev_id)
 {
 	return IRQ_HANDLED;
@@ -117,6 +141,18 @@ static int fail_late_interdomain(struct xenbus_device *dev, evtchn_port_t port,
 	return -error;
 }
 
+/* Does what was asked for, and returns only after so many ms. */
+static int slow_interdomain(struct xenbus_device *dev, evtchn_port_t port,
+			    irq_handler_t handler, unsigned long flags,
+			    const char *name, void *dev_id)
+{
+	int irq = bind_interdomain_evtchn_to_irqhandler_lateeoi(dev, port, handler,
+								flags, name, dev_id);
+
+	msleep(error);
+	return irq;
+}
+
 static const struct fault_way {
 	const char *name;
 	void *function;
@@ -129,6 +165,9 @@ static const struct fault_way {
 	{ "transaction", fail_transaction },
 	{ "late", fail_late },
 	{ "late-interdomain", fail_late_interdomain },
+	{ "no-space", fail_no_space },
+	{ "kept", fail_kept },
+	{ "slow-interdomain", slow_interdomain },
 };
 
 /* -- the probes ------------------------------------------------------------ */

@@ -22,6 +22,7 @@
 #include "mydevice.h"
 
 uint32_t nondet_u32(void);
+uint64_t nondet_u64(void);
 size_t nondet_size(void);
 int nondet_int(void);
 _Bool nondet_bool(void);
@@ -223,17 +224,19 @@ void prove_put(void)
 /* Also: however the peer moves, this comes to an end (its loops do). */
 void prove_synced(void)
 {
-	u32 pages, index = nondet_u32();
+	u64 goal = nondet_u64();
+	u32 pages;
 	int err;
 
 	any_stream();
 	any_ring(&stream.tx);
 	pages = stream.tx.pages;
-	ASSUME(stream.tx.prod - index <= mydevice_size(&stream.tx));
-	err = end_stream_synced(&stream, index);
+	stream.bytes_sent = nondet_u64();
+	ASSUME(goal <= stream.bytes_sent && mydevice_used(&stream.tx) <= stream.bytes_sent);
+	err = end_stream_synced(&stream, goal);
 	MUST(rules(&stream.tx, pages));
-	MUST(err || mydevice_reached(&stream.tx, index));
-	MUST(err != -EAGAIN || !mydevice_reached(&stream.tx, index));
+	MUST(err || !end_stream_unsynced(&stream, goal));
+	MUST(err != -EAGAIN || end_stream_unsynced(&stream, goal));
 	MUST(err != -EIO || stream.broken);
 }
 

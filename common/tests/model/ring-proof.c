@@ -149,6 +149,27 @@ void prove_passed(void)
 	     (next_with(before + 1, event) <= before + moved));
 }
 
+/*
+ * What has moved can be accepted, or was; the same claim again is no move, nor is any that is
+ * less far ahead or cannot be.
+ */
+void prove_moved(void)
+{
+	uint32_t seen = nondet_u32(), accepted = nondet_u32(), claim = nondet_u32();
+	uint32_t before = seen - accepted, ahead = claim - accepted, limit = nondet_u32();
+	uint32_t other = nondet_u32();
+	bool moved;
+
+	ASSUME(limit <= 1u << 31);
+	moved = mydevice_moved(&seen, claim, accepted, limit);
+	MUST(moved == (before > limit || (ahead <= limit && ahead > before)));
+	MUST(seen - accepted <= limit);
+	MUST(moved || seen - accepted == before);
+	ASSUME(other - accepted <= seen - accepted || other - accepted > limit);
+	MUST(!mydevice_moved(&seen, claim, accepted, limit));
+	MUST(!mydevice_moved(&seen, other, accepted, limit));
+}
+
 /* A producer that finds the ring full is woken by the move that makes half of it free. */
 void prove_space_event(void)
 {
@@ -164,13 +185,14 @@ void prove_space_event(void)
 	MUST(mydevice_reached(&ring, event) == (mydevice_free(&ring) >= size / 2));
 }
 
-/* As far as half of all indices away. */
+/* Any index up to which was produced, as far back as 32 bits reach. */
 void prove_reached(void)
 {
 	struct mydevice_ring ring = any_ring();
 	uint64_t index = nondet_u64();
 
-	ASSUME(index <= cons ? cons - index < 1u << 31 : index - cons <= 1u << 31);
+	ASSUME(index <= prod);
+	ASSUME(prod - index <= UINT32_MAX);
 	MUST(mydevice_reached(&ring, (uint32_t)index) == (cons >= index));
 }
 
@@ -180,8 +202,9 @@ void prove_first(void)
 	uint64_t maybe = nondet_u64(), index = nondet_u64();
 	uint64_t first = maybe > cons && maybe < index ? maybe : index;
 
-	ASSUME(maybe <= cons ? cons - maybe < 1u << 31 : maybe - cons <= size);
-	ASSUME(index > cons && index - cons <= size);
+	ASSUME(maybe <= prod);
+	ASSUME(prod - maybe <= UINT32_MAX);
+	ASSUME(index > cons && index - cons <= mydevice_used(&ring));
 	MUST(mydevice_first(&ring, (uint32_t)maybe, (uint32_t)index) == (uint32_t)first);
 }
 

@@ -1,0 +1,117 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# unload: come back from wherever the reader has been. Devices whose half is gone,
+# or whose backend is in another domain, modules in a domain where they have no
+# business, processes that were started by hand: all of it goes, and only then it
+# is said that nothing is left.
+
+unload() {
+	if has_back; then remove_devices; fi
+	for domain in $domains; do stop_processes "$domain"; done
+	remove_modules front xen
+	remove_modules back xen-backend
+	if has_back; then remove_directories; fi
+}
+
+remove_devices() {
+	fact_of_dom0 device >"$tmp/devices"
+	while read -r backend domid device _ <&4; do
+		[ "$backend" != - ] || say "device $device of domain $domid has no backend any more: removing what is left of it"
+		script deactivate.sh --device "$device" --backend "${backend#-}" "$domid" || check_kernels
+	done 4<"$tmp/devices"
+}
+
+# What the script does not take: a device that is not called by a number, an empty
+# directory, the error of a device that is gone.
+remove_directories() {
+	fact_of_dom0 directory >"$tmp/directories"
+	[ -s "$tmp/directories" ] || return 0
+	in_dom0 "for d in $(paste -sd ' ' "$tmp/directories"); do ! xenstore-exists \$d || xenstore-rm -t \$d || exit; done" ||
+		die "XenStore's directories of $driver could not be removed (see above)."
+}
+
+# A process ends by itself when its device goes. If it does not it is told to, and
+# if it cannot hear, because it is stopped, it is killed.
+stop_processes() {
+	[ -n "$(fact "$1" process; fact "$1" file | grep /run/)" ] || return 0
+	in_domain "$1" "for pid in $(fact "$1" process | paste -sd ' '); do
+			try=0
+			while [ -e /proc/\$pid/exe ]; do
+				try=\$((try + 1))
+				case \$try in
+				30) kill \$pid; kill -CONT \$pid ;;
+				60) kill -KILL \$pid ;;
+				90) echo \"process \$pid\" >&2; exit 1 ;;
+				esac
+				sleep 0.1
+			done
+		done
+		rm -rf /run/${driver}[0-9]* /run/${driver}peer-*.lock" && return
+	check_kernels
+	die "${driver}peer in $(called "$1") does not end, not even by SIGKILL (see above)." \
+		"Something in its kernel does not come back. In the lab: make lab-reset"
+}
+
+# remove_modules END BUS: wherever it is loaded.
+remove_modules() {
+	for domain in $domains; do
+		! fact "$domain" module | grep -q "^$1" || remove_module "$domain" "$driver$1" "$2"
+	done
+}
+
+# A module can be removed when its devices are gone or unbound, and nobody has
+# the device node open.
+remove_module() {
+	in_domain "$1" "$there
+		unbind() { echo \$1 >/sys/bus/$3/drivers/$2/unbind; }
+		for d in /sys/bus/$3/drivers/$2/$driver-*; do
+			[ ! -e \$d ] || limited 30 unbind \${d##*/} || exit
+		done
+		limited 30 rmmod $2 && exit
+		status=\$?
+		for p in /proc/[0-9]*; do
+			! ls -l \$p/fd 2>/dev/null | grep -q /dev/$driver ||
+				echo \"    process \${p#/proc/} has it open: \$(tr '\\0' ' ' <\$p/cmdline)\" >&2
+		done
+		exit \$status"
+	case $? in
+	0) return ;;
+	124) stuck "$1" "$2 in $(called "$1") cannot be removed within 30 s" ;;
+	125) die_crashed "$1" ;;
+	esac
+	check_kernels
+	die "$2 in $(called "$1") is still in use." "End what uses it, then type the same command again."
+}
+
+# stuck DOMAIN WHAT: where XenBus's thread sleeps is the reason, nearly always.
+stuck() {
+	say "where XenBus's thread in $(called "$1") is (xenwatch):" >&2
+	in_domain "$1" 'cat /proc/$(pidof xenwatch || pgrep -x xenwatch)/stack' 2>&1 | sed 's/^/    /' >&2
+	[ "$where" = lab ] || die "$2: something in the kernel does not come back (see above)." "Reboot this domain."
+	die "$2: something in the kernel does not come back (see above)." "Start again with a fresh lab: make lab-reset"
+}
+
+# nothing_left: look everywhere.
+nothing_left() {
+	look_around
+	{
+		fact_of_dom0 directory | sed 's/^/XenStore: /'
+		for domain in $domains; do
+			fact "$domain" module | sed "s/^\([a-z]*\).*/$(called "$domain"): the module $driver\1/"
+			fact "$domain" process | sed "s/^/$(called "$domain"): ${driver}peer, process /"
+		done
+	} >"$tmp/left"
+	[ ! -s "$tmp/left" ] || { sed 's/^/    /' "$tmp/left" >&2; die "not everything could be removed: this is left (see above)."; }
+	[ -z "$silent" ] || die "no device is left, and no module where that can be seen; but $silent."
+}
+
+# What could be looked at depends on where this is.
+say_unloaded() {
+	case $role in
+	both) say "unloaded: no device and no module of ours is left" ;;
+	back) say "unloaded: no device is left, and no module of ours in dom0" \
+		"In a guest: make -C $stage unload WHERE=host" ;;
+	front) say "unloaded: no module of ours is left in this guest; dom0 removes the device" ;;
+	esac
+}
