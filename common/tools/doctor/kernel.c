@@ -169,7 +169,7 @@ static void report_warning(unsigned int record)
 /* "INFO: task xenwatch:24 blocked for more than 120 seconds." Is it so still? */
 static void report_hung(unsigned int record)
 {
-	const char *text = log_list[record].text, *colon = strrchr(text, ':');
+	const char *text = log_list[record].text, *colon;
 	char shown[SHOWN];
 	struct task task;
 	int pid;
