@@ -36,7 +36,7 @@ struct raise {
 static const struct raise raises[] = {
 	{ QUOTA_TRANSACTIONS, "XENSTORED_ARGS=\"--transaction 20\" in /etc/default/xencommons; reboot", "" },
 	{ QUOTA_WATCHES, "XENSTORED_ARGS=\"--watch-nb 512\" in /etc/default/xencommons; reboot", "" },
-	{ QUOTA_NODES, "XENSTORED_ARGS=\"--entry-nb 4000\" in /etc/default/xencommons; reboot", "" },
+	{ QUOTA_NODES, "XENSTORED_ARGS=\"--entry-nb 4000 --entry-size 4096\" in /etc/default/xencommons; reboot", "" },
 	{ PORT_LIMIT, "event_channels = 4095 in the domain's configuration; create it again", "" },
 	{ GRANT_LIMIT, "max_grant_frames = 128 in the domain's configuration; create it again",
 	  "gnttab_max_frames=128 on Xen's command line; reboot" },
