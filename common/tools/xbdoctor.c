@@ -221,15 +221,16 @@ struct similar {
 	unsigned int distance;
 };
 
-/* A third of the letters may be wrong, and more is another word. */
+/* A third of the letters may be wrong, of a short word one, and more is another word. */
 static void compare(struct similar *similar, const char *type)
 {
+	size_t len = strlen(similar->wanted);
 	unsigned int unlike;
 
 	if (strlen(type) >= XB_TYPE_MAX || !strcmp(type, similar->wanted))
 		return;
 	unlike = distance(similar->wanted, type);
-	if (unlike > 1 + strlen(similar->wanted) / 3 || unlike >= similar->distance)
+	if (unlike > (len < 6 ? 1 : len / 3) || unlike >= similar->distance)
 		return;
 	similar->distance = unlike;
 	strcpy(similar->type, type);

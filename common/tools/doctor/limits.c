@@ -377,7 +377,7 @@ void check_limits(const struct patients *patients)
 {
 	if (doctor.own)
 		try_xenstore(patients);	/* dom0 has no quota */
-	else
+	else if (doctor.wait)
 		count_all_nodes(patients);
 	try_port();
 	try_gntalloc();
