@@ -223,10 +223,11 @@ well "$(in_dom0 'look mydevice')" "the modules, after a process"
 
 # -- the states, and what they hide ----------------------------------------------------------------
 
-# Connected by its states, and the backend has not even bound the port: a 4 by hand.
+# Connected by its states, and nothing is there: a 4 by hand.
 said=$(in_dom0 'echo mydevice-$g-0 >$back/unbind; until_ states "6 6"
-	xenstore-write $F/event-channel 1000 $F/state 4 $B/state 4; look mydevice; echo mydevice-$g-0 >$back/bind; sleep 3')
+	xenstore-write $F/state 4 $B/state 4; look mydevice; echo mydevice-$g-0 >$back/bind; sleep 3')
 lacks "$said" '^ok: mydevice' "Connected by hand is not called well"
+finds "$said" process-gone 'neither a driver nor a process drives the backend here' "Connected by hand"
 
 # A stage's backend with another's frontend (F9). They refuse each other, and say why.
 in_domU 'echo mydevice-0 >$front/unbind; rmmod mydevicefront'
