@@ -237,8 +237,9 @@ said=$(in_dom0 'sh /tmp/deactivate.sh $g >/dev/null 2>&1; rmmod mydeviceback' &&
 first "$said" mixed-stages 'the frontend speaks version "3", and the backend "1"' "frontend of 03, backend of 01"
 has "$said" "^    on the lab's host: make -C 03-shared-memory load" "it says what to load"
 
-# F11: the keys one by one, state first. (unload took the errors away, and must leave their directory.)
-in_dom0 'sh /tmp/deactivate.sh $g >/dev/null 2>&1; rmmod mydeviceback; insmod /root/mydeviceback.ko'
+# F11: the keys one by one, state first. What made the guest made its directory of errors, too.
+in_dom0 'E=/local/domain/$g/error; xenstore-exists $E || { xenstore-write $E ""; xenstore-chmod $E n$g; }
+	sh /tmp/deactivate.sh $g >/dev/null 2>&1; rmmod mydeviceback; insmod /root/mydeviceback.ko'
 said=$(in_dom0 'xenstore-write $F "" $B ""; xenstore-chmod $F n$g r0; xenstore-chmod $B n0 r$g
 	for pair in "$F/state 1" "$B/state 1" "$F/backend $B" "$F/backend-id 0" "$B/frontend $F" "$B/frontend-id $g" "$B/online 1"; do
 		xenstore-write $pair; sleep 0.5
