@@ -144,21 +144,12 @@ static void usage(void)
  */
 static void admit_operand(const char *operand, struct patients *patients)
 {
-	const char *hyphen = operand ? strrchr(operand, '-') : NULL;
-	char name[2 * XB_NAME_MAX];
 	struct xb_select select;
-	unsigned int ignored;
 
 	xb_select_parse(operand, &select);
-	if (admit(&select, patients))
-		return;
-	if (hyphen && xb_number(hyphen + 1, ~0u, &ignored)) {
-		snprintf(name, sizeof(name), "%.*s-%u%s", (int)(hyphen - operand), operand,
-			 doctor.own, hyphen);
-		if (xb_select_parse(name, &select) && select.exact && admit(&select, patients))
-			return;
-	}
-	report_absent(operand);
+	if (!admit(&select, patients) &&
+	    !(xb_select_own(operand, doctor.own, &select) && admit(&select, patients)))
+		report_absent(operand);
 }
 
 /* Take in the devices that are meant. Returns how many there are. */
@@ -230,15 +221,16 @@ struct similar {
 	unsigned int distance;
 };
 
-/* A third of the letters may be wrong, and more is another word. */
+/* A third of the letters may be wrong, of a short word one, and more is another word. */
 static void compare(struct similar *similar, const char *type)
 {
+	size_t len = strlen(similar->wanted);
 	unsigned int unlike;
 
 	if (strlen(type) >= XB_TYPE_MAX || !strcmp(type, similar->wanted))
 		return;
 	unlike = distance(similar->wanted, type);
-	if (unlike > 1 + strlen(similar->wanted) / 3 || unlike >= similar->distance)
+	if (unlike > (len < 6 ? 1 : len / 3) || unlike >= similar->distance)
 		return;
 	similar->distance = unlike;
 	strcpy(similar->type, type);

@@ -232,7 +232,7 @@ static void parse_options(int argc, char **argv, struct options *options)
 
 static void show_help(void)
 {
-	puts("usage: xbwatch [OPTION...] [DOMID | TYPE | TYPE-DOMID-N | PATH]\n"
+	puts("usage: xbwatch [OPTION...] [DOMID | TYPE | TYPE-N | TYPE-DOMID-N | PATH]\n"
 	     "\n"
 	     "Shows the XenBus states and nodes of devices as they change: of all devices that\n"
 	     "this domain may see, or of those with an end in domain DOMID, of those of a TYPE\n"
@@ -299,9 +299,21 @@ static void parse_file(const char *name, struct file *file)
 
 /* -- the loop ---------------------------------------------------------------------- */
 
+/* XenStore counts the watches of a domain, and all that runs in a guest is one client. */
+static void why_no_watch(int error)
+{
+	if (error == E2BIG)
+		xb_die(EX_UNAVAILABLE, "this domain has as many XenStore watches as it may.\n"
+		       "    Who has them: xbdoctor");
+	xb_die(EX_UNAVAILABLE, "XenStore refuses a watch: %s", strerror(error));
+}
+
 /* The first event of a watch comes at once, and begins it all. */
 static void watch_begin(struct watch *watch, struct options *options)
 {
+	struct xb_select select;
+	unsigned int own;
+
 	watch->options = options;
 	watch->out = stdout;
 	if (goes_to_stdout(&options->msc) || goes_to_stdout(&options->dot))
@@ -310,8 +322,11 @@ static void watch_begin(struct watch *watch, struct options *options)
 	xb_colour_init(watch->out);
 	watch->signals = catch_signals();
 	watch->xs = xb_open();
+	if (!options->select.exact && xb_own_domid(watch->xs, &own) &&
+	    xb_select_own(options->select.type, own, &select))
+		options->select = select;
 	if (!xs_watch(watch->xs, DOMAINS, "xbwatch"))
-		xb_die(EX_UNAVAILABLE, "XenStore refuses a watch: %s", strerror(errno));
+		why_no_watch(errno);
 	open_files(options);
 	watch->starting = true;
 	clock_gettime(CLOCK_MONOTONIC, &watch->start);

@@ -244,6 +244,18 @@ static bool named_dir(const char *name, struct xb_dir *dir)
 	return xb_dir_parse(path, dir, &rest) && !*rest;
 }
 
+bool xb_select_own(const char *operand, unsigned int own, struct xb_select *select)
+{
+	const char *hyphen = operand ? strrchr(operand, '-') : NULL;
+	char name[2 * XB_NAME_MAX];
+	unsigned int number;
+
+	if (!hyphen || strlen(operand) >= XB_NAME_MAX || !xb_number(hyphen + 1, ~0u, &number))
+		return false;
+	snprintf(name, sizeof(name), "%.*s-%u%s", (int)(hyphen - operand), operand, own, hyphen);
+	return xb_select_parse(name, select) && select->exact;
+}
+
 bool xb_selected(const struct xb_select *select, const struct xb_dir *dir)
 {
 	if (select->exact)

@@ -141,6 +141,12 @@ struct xb_select {
  * False if it is none of these.
  */
 bool xb_select_parse(const char *operand, struct xb_select *select);
+
+/*
+ * "mydevice-0", as a guest's kernel calls its frontends: false if it is no such name. It is
+ * also the name of a type, though not of any that there is.
+ */
+bool xb_select_own(const char *operand, unsigned int own, struct xb_select *select);
 bool xb_selected(const struct xb_select *select, const struct xb_dir *dir);
 
 /*

@@ -66,6 +66,9 @@ void advice_again(unsigned int domid, const char *format, ...)
 /* A line below the last finding that is no command. */
 void remark(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Has this kernel crashed in part, or does xenwatch not serve it? */
+bool kernel_is_ill(void);
+
 bool has_finding(const struct patient *patient, enum finding what);
 
 /* What there was that could not be looked at. */

@@ -213,6 +213,22 @@ static void advice_load(const struct patient *patient, enum xb_end end)
 		       bus_of(end), patient->type);
 }
 
+/* A process serves as well as a module, if it has the files that it needs. */
+static void report_files(struct patient *patient, enum xb_end end)
+{
+	const char *const names[] = { "evtchn", end == XB_FRONT ? "gntalloc" : "gntdev" };
+	char path[64];
+
+	for (unsigned int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "/dev/xen/%s", names[i]);
+		if (!access(path, F_OK))
+			continue;
+		finding(patient, NOTE, NO_XEN_DEVICE, "a process could not drive the %s either: %s is missing",
+			xb_end_name(end), path);
+		advice(doctor.own, "modprobe xen-%s", names[i]);
+	}
+}
+
 static void report_unbound(struct patient *patient, const struct side *side, const char *driver)
 {
 	char name[XB_NAME_MAX], line[SHOWN];
@@ -245,6 +261,7 @@ static void check_driver(struct patient *patient, const struct side *side)
 		finding(patient, ERROR, NO_DRIVER, "no driver for the %s is loaded here",
 			xb_end_name(side->end));
 		advice_load(patient, side->end);
+		report_files(patient, side->end);
 	}
 }
 

@@ -36,18 +36,18 @@ struct meaning {
 
 static const struct meaning meanings[] = {
 	{ ENOSPC, "starting transaction", "", QUOTA_TRANSACTIONS,
-	  "the domain has as many XenStore transactions open as it may" },
+	  "the limit of a domain's open XenStore transactions" },
 	{ ENOSPC, "ending transaction", "", QUOTA_NODES,
-	  "the domain owns as many XenStore nodes as it may" },
-	{ E2BIG, "watch", "", QUOTA_WATCHES, "the domain has as many XenStore watches as it may" },
+	  "the limit of a domain's XenStore nodes" },
+	{ E2BIG, "watch", "", QUOTA_WATCHES, "the limit of a domain's XenStore watches" },
 	{ E2BIG, "", "", QUOTA_NODES, "a value is longer than XenStore takes" },
-	{ ENOSPC, "event channel", "", PORT_LIMIT, "the domain has as many event channels as it may" },
-	{ ENOSPC, "evtchn", "", PORT_LIMIT, "the domain has as many event channels as it may" },
-	{ ENOSPC, "grant", "", GRANT_LIMIT, "the domain's grant table is full" },
-	{ ENOSPC, "sharing", "", GRANT_LIMIT, "the domain's grant table is full" },
-	{ ENOSPC, "writ", "", QUOTA_NODES, "the domain owns as many XenStore nodes as it may" },
-	{ ENOSPC, "publish", "", QUOTA_NODES, "the domain owns as many XenStore nodes as it may" },
-	{ ENOSPC, "new state", "", QUOTA_NODES, "the domain owns as many XenStore nodes as it may" },
+	{ ENOSPC, "event channel", "", PORT_LIMIT, "the limit of a domain's event channels" },
+	{ ENOSPC, "evtchn", "", PORT_LIMIT, "the limit of a domain's event channels" },
+	{ ENOSPC, "grant", "", GRANT_LIMIT, "the limit of a domain's grants: its grant table is full" },
+	{ ENOSPC, "sharing", "", GRANT_LIMIT, "the limit of a domain's grants: its grant table is full" },
+	{ ENOSPC, "writ", "", QUOTA_NODES, "the limit of a domain's XenStore nodes" },
+	{ ENOSPC, "publish", "", QUOTA_NODES, "the limit of a domain's XenStore nodes" },
+	{ ENOSPC, "new state", "", QUOTA_NODES, "the limit of a domain's XenStore nodes" },
 	{ ENOSPC, "", "", ERROR_NODE,
 	  "ENOSPC, a limit of Xen's or XenStore's, not of a disk" },
 	{ 13, "map", "grant", MAPTRACK_LIMIT,
@@ -217,6 +217,26 @@ static void report_error(struct patient *patient, const struct side *side, const
 }
 
 /*
+ * A guest may not make the directory of its errors: the toolstack made it. "xenstore-rm -t" takes
+ * it away with the last error in it, and then the guest's kernel cannot write any.
+ */
+static void check_error_dir(struct patient *patient, unsigned int domid)
+{
+	char path[XB_PATH_MAX], *text;
+
+	snprintf(path, sizeof(path), "/local/domain/%u", domid);
+	errno = 0;
+	text = xb_read(doctor.xs, path, "error");
+	if (!text && errno == ENOENT) {
+		finding(patient, NOTE, ERROR_NODE,
+			"domain %u has no directory %s/error: its kernel cannot write error nodes, and only its log has them",
+			domid, path);
+		advice(0, "xenstore-write %s/error \"\"; xenstore-chmod %s/error n%u", path, path, domid);
+	}
+	free(text);
+}
+
+/*
  * What xenbus_dev_error() and xenbus_dev_fatal() leave, in the domain of the end
  * that had the error. No kernel removes it.
  */
@@ -238,5 +258,7 @@ bool check_error_nodes(struct patient *patient)
 		report_error(patient, side, text, error_dir);
 		free(text);
 	}
+	if (doctor.own == 0 && !connected(patient) && patient->side[XB_FRONT].domid)
+		check_error_dir(patient, patient->side[XB_FRONT].domid);
 	return true;
 }

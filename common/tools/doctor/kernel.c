@@ -95,15 +95,18 @@ static bool begins_with_one_of(const char *text, const char *const *words)
 	return false;
 }
 
-/* What a kernel says when it has met a bug of its own, on amd64 or arm64. */
+/*
+ * What a kernel says when it has met a bug of its own, on amd64 or arm64. A lockup is one of
+ * time: a machine that is busy has it, too, and goes on.
+ */
 static bool is_crash(const char *text)
 {
 	static const char *const words[] = {
 		"kernel BUG at ", "BUG: ", "Oops: ", "Oops[", "general protection fault",
-		"Unable to handle kernel ", "Internal error: ", "watchdog: BUG: ", NULL
+		"Unable to handle kernel ", "Internal error: ", NULL
 	};
 
-	return begins_with_one_of(text, words);
+	return begins_with_one_of(text, words) && !strstr(text, "lockup");
 }
 
 /* Where it happened: "RIP: 0010:mydevicefront_probe+0x24/0x90 [mydevicefront]". */
@@ -169,7 +172,7 @@ static void report_warning(unsigned int record)
 /* "INFO: task xenwatch:24 blocked for more than 120 seconds." Is it so still? */
 static void report_hung(unsigned int record)
 {
-	const char *text = log_list[record].text, *colon = strrchr(text, ':');
+	const char *text = log_list[record].text, *colon;
 	char shown[SHOWN];
 	struct task task;
 	int pid;

@@ -36,7 +36,7 @@ struct raise {
 static const struct raise raises[] = {
 	{ QUOTA_TRANSACTIONS, "XENSTORED_ARGS=\"--transaction 20\" in /etc/default/xencommons; reboot", "" },
 	{ QUOTA_WATCHES, "XENSTORED_ARGS=\"--watch-nb 512\" in /etc/default/xencommons; reboot", "" },
-	{ QUOTA_NODES, "XENSTORED_ARGS=\"--entry-nb 4000\" in /etc/default/xencommons; reboot", "" },
+	{ QUOTA_NODES, "XENSTORED_ARGS=\"--entry-nb 4000 --entry-size 4096\" in /etc/default/xencommons; reboot", "" },
 	{ PORT_LIMIT, "event_channels = 4095 in the domain's configuration; create it again", "" },
 	{ GRANT_LIMIT, "max_grant_frames = 128 in the domain's configuration; create it again",
 	  "gnttab_max_frames=128 on Xen's command line; reboot" },
@@ -174,7 +174,8 @@ static void try_xenstore(const struct patients *patients)
 	if (!xs)
 		return;
 	try_transaction(xs, patients);
-	try_watch(xs);
+	if (!kernel_is_ill())
+		try_watch(xs);	/* which xenwatch has to let go of */
 	xs_close(xs);
 }
 
@@ -376,7 +377,7 @@ void check_limits(const struct patients *patients)
 {
 	if (doctor.own)
 		try_xenstore(patients);	/* dom0 has no quota */
-	else
+	else if (doctor.wait)
 		count_all_nodes(patients);
 	try_port();
 	try_gntalloc();

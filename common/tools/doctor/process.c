@@ -371,13 +371,27 @@ static bool is_stopped_peer(const struct task *task, void *with)
 	return false;
 }
 
+/* Who is Connected is driven by something; of other types it may be a daemon. */
+static void check_undriven(struct patient *patient, const struct side *side)
+{
+	if (!is_ours(patient) || side->state != XenbusStateConnected)
+		return;
+	finding(patient, WARNING, PROCESS_GONE,
+		"neither a driver nor a process drives the %s here: its state Connected was left behind, or written by hand",
+		xb_end_name(side->end));
+	advice_activate(patient);
+}
+
 static void check_without_lock(struct patient *patient, const struct side *side)
 {
 	struct task task;
 
-	if (side->domid != doctor.own || is_bound(patient, side) || side->error ||
-	    !each_process(is_stopped_peer, &task))
+	if (side->domid != doctor.own || is_bound(patient, side) || side->error)
 		return;
+	if (!each_process(is_stopped_peer, &task)) {
+		check_undriven(patient, side);
+		return;
+	}
 	finding(patient, ERROR, PROCESS_STOPPED,
 		"no driver is bound to the %s, and process %d (%s), which uses /dev/xen and may be it, is stopped",
 		xb_end_name(side->end), task.pid, task.comm);

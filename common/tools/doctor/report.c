@@ -195,7 +195,7 @@ bool has_finding(const struct patient *patient, enum finding what)
 /* -- printing ----------------------------------------------------------------- */
 
 /* A crashed kernel, or one whose xenwatch does not run, binds and makes no device. */
-static bool kernel_is_ill(void)
+bool kernel_is_ill(void)
 {
 	for (unsigned int i = 0; i < nr_found; i++)
 		if (list[i].what <= XENWATCH_BLOCKED && list[i].severity == ERROR)

@@ -118,6 +118,8 @@ static void report_stuck(struct patient *patient, const struct step *step)
 		xb_state_name(patient->side[XB_BACK].state), xb_end_name(who->end), who->domid,
 		words[step->step].what, since);
 	last_words(patient, who);
+	if (step->step == CLOSE)
+		advice_activate(patient);	/* who does not answer may never do so */
 }
 
 /*
