@@ -33,7 +33,8 @@ remove_directories() {
 			xenstore-exists \$d || continue
 			# XenBus hears only of each device's own directory.
 			case \$d in
-			*/error/*) ;;
+			# A guest could not make its directory of errors again: no -t.
+			*/error/*) xenstore-rm \$d || exit; continue ;;
 			*/device/*) for n in \$(below \$d); do xenstore-rm -t \$n || exit; done ;;
 			*) for n in \$(below \$d); do for m in \$(below \$n); do xenstore-rm -t \$m || exit; done; done ;;
 			esac
