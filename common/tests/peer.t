@@ -58,7 +58,7 @@ both_end() {
 # -- the lock -----------------------------------------------------------------------
 
 locks() {
-	both_start 3 ''
+	both_start 3 --keep
 	is "$(in_dom0 "cd /run; stat -c '%a %u' mydevicepeer*; cat mydevicepeer-backend-$guest-0.lock" | paste -sd ' ')" \
 		"600 0 $(in_dom0 'cat /tmp/pid.0') backend/mydevice/$guest/0" "the lock file says who drives what"
 	is "$(in_domU 'cat /run/mydevicepeer-frontend-0.lock' | paste -sd ' ')" \
@@ -68,7 +68,7 @@ locks() {
 	is "$(in_domU 'unshare -n /tmp/peer3 --frontend </dev/null 2>&1; echo $?' | paste -sd ' ')" \
 		"mydevicepeer: another mydevicepeer drives device/mydevice/0 69" "a second one is refused, in another network, too"
 	front 'end KILL' >/dev/null
-	front 'start 3 --frontend'
+	front 'start 3 --frontend --keep'
 	ok "the lock of one that was killed is free" until_state '4 4'
 	both_end
 	is "$(in_dom0 'ls /run | grep mydevicepeer')$(in_domU 'ls /run | grep mydevicepeer')" "" "no lock is left"
