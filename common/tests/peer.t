@@ -97,13 +97,13 @@ mixed() {
 # lies STAGE: twenty in a row. The process leaves at the first, one that stays, too.
 lies() {
 	back "start $1 --backend --keep $guest; until_says Hello"
-	in_domU "cd /tmp; for i in \$(seq 100); do xenstore-write device/mydevice/0/state 1; xenstore-write device/mydevice/0/version 9 device/mydevice/0/state 3; done"
+	in_domU "cd /tmp; for i in \$(seq 20); do xenstore-write device/mydevice/0/state 1; xenstore-write device/mydevice/0/version 9 device/mydevice/0/state 3; done"
 	is "$(back status)" 76 "stage $1: a backend leaves a frontend that lies"
 	is "$(back 'says "wants version 9"; grep -c . /tmp/said.0' | paste -sd ' ')" '1 3' "one line says why, hello and goodbye are the others"
 	is "$(state_of)" '3 6' "and it is Closed"
 	in_dom0 "xenstore-write $(back_dir)/state 1; xenstore-rm $(back_dir)/versions"
 	front "start $1 --frontend --keep; until_says Hello"
-	in_dom0 "for i in \$(seq 100); do xenstore-write $(back_dir)/state 6; xenstore-write $(back_dir)/state 2; done"
+	in_dom0 "for i in \$(seq 20); do xenstore-write $(back_dir)/state 6; xenstore-write $(back_dir)/state 2; done"
 	is "$(front status)" 76 "stage $1: a frontend leaves a backend that lies"
 	is "$(front 'says "versions: No such"; grep -c . /tmp/said.0' | paste -sd ' ')" '1 3' "one line says why"
 	in_dom0 "xenstore-write $(back_dir)/state 6"
