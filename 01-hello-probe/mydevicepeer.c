@@ -521,7 +521,7 @@ static void peer_wait(struct peer *peer)
 		return;
 	if (has_failed(&fds[FD_XENSTORE]) || has_failed(&fds[FD_SIGNAL]))
 		peer_fatal(peer, EX_IOERR, "the connection to XenStore is lost");
-	if (fds[FD_SIGNAL].revents)
+	if (fds[FD_SIGNAL].revents & POLLIN)
 		peer_signalled(peer);
 	if (fds[FD_XENSTORE].revents)
 		peer_look_around(peer);

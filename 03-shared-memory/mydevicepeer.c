@@ -765,7 +765,7 @@ static void peer_wait(struct peer *peer)
 		peer_fatal(peer, EX_IOERR, "the connection to XenStore is lost");
 	if (has_failed(&fds[FD_EVENT]))
 		peer_fatal(peer, EX_IOERR, "/dev/xen/evtchn has failed");
-	if (fds[FD_SIGNAL].revents)
+	if (fds[FD_SIGNAL].revents & POLLIN)
 		peer_signalled(peer);
 	if (fds[FD_EVENT].revents)
 		peer_event(peer);
