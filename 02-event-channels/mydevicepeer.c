@@ -604,7 +604,7 @@ static void peer_wait(struct peer *peer)
 		peer_fatal(peer, EX_IOERR, "/dev/xen/evtchn has failed");
 	if (fds[FD_SIGNAL].revents & POLLIN)
 		peer_signalled(peer);
-	if (fds[FD_EVENT].revents)
+	if (fds[FD_EVENT].revents & POLLIN)
 		peer_event(peer);
 	if (fds[FD_XENSTORE].revents)
 		peer_look_around(peer);

@@ -767,7 +767,7 @@ static void peer_wait(struct peer *peer)
 		peer_fatal(peer, EX_IOERR, "/dev/xen/evtchn has failed");
 	if (fds[FD_SIGNAL].revents & POLLIN)
 		peer_signalled(peer);
-	if (fds[FD_EVENT].revents)
+	if (fds[FD_EVENT].revents & POLLIN)
 		peer_event(peer);
 	if (fds[FD_INPUT].revents)
 		stream_input(peer);
