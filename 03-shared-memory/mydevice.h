@@ -372,7 +372,7 @@ static inline bool mydevice_accept_cons(struct mydevice_ring *ring, __u32 cons)
  * @size: the ring's size: no claim so far ahead is acceptable
  *
  * Tells an event that has a reason from one that has none. A peer can move an
- * index to and fro for ever, so only a move forward counts that could be
+ * index back and forth for ever, so only a move forward counts that could be
  * accepted, or that a reader or writer has accepted meanwhile.
  *
  * Return: true if it has.

@@ -240,7 +240,7 @@ spoiled() {
 		's/return (__u32)(index - ring->cons - 1) >= mydevice_used(ring);/return ring->cons >= index;/'
 	refuted reached "an index of 2 GiB ago is thought to come" \
 		's/return (__u32)(index - ring->cons - 1) >= mydevice_used(ring);/return (__s32)(ring->cons - index) >= 0;/'
-	refuted moved "to and fro is a move each time" 's/if (before <= size \&\& ahead <= before)/if (ahead == before)/'
+	refuted moved "back and forth is a move each time" 's/if (before <= size \&\& ahead <= before)/if (ahead == before)/'
 	refuted moved "a claim that cannot be is a move" 's/if (ahead > size)/if (0)/'
 	refuted first "an index that is reached still counts" \
 		's/if (!mydevice_reached(ring, maybe) \&\& maybe - /if (maybe - /'

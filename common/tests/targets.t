@@ -102,7 +102,7 @@ which_stage() {
 
 builds() {
 	# What a failed build leaves is nothing that git would show.
-	git -C "$tree" init -q && git -C "$tree" add -A && git -C "$tree" -c user.name=t -c user.email=t@example.org commit -qm t && sed -i 's/return/retrun/' "$tree/01-hello-probe/mydeviceback.c"
+	git -C "$tree" init -q && git -C "$tree" add -A && git -C "$tree" -c user.name=t -c user.email=t@example.org commit -qm t && sed -i 's/return/go back/' "$tree/01-hello-probe/mydeviceback.c"
 	ok "a build that fails" sh -c "! make -C '$tree/01-hello-probe' mydevicepeer modules WHERE=lab"
 	ok "leaves something" test -e "$tree/01-hello-probe/.mydeviceback.o.d"
 	is "$(git -C "$tree" status --short -uall | grep -v mydeviceback.c)" "" "which git does not show"
