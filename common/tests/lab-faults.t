@@ -18,13 +18,14 @@ tmp=$(mktemp -d)
 trap '"$lab" stop 2>/dev/null; rm -rf "$tmp" "$build"' EXIT
 trap 'exit 130' INT TERM HUP
 
-# signalled SIGNAL SECONDS COMMAND...: sends the signal to all of the command's
-# process group, as ^C does, after so many seconds; prints status and words.
+# signalled SIGNAL SECONDS COMMAND...: sends the signal to all of the command's process
+# group, as ^C does, so many seconds after there is a QEMU; prints status and words.
 signalled() {
 	perl -e '
 		my ($signal, $seconds, @command) = @ARGV;
 		my $pid = fork // die;
 		if (!$pid) { setpgrp; $SIG{INT} = "DEFAULT"; exec @command }
+		for (1 .. 600) { last if -s "$ENV{LAB_BUILD}/run.$ENV{LAB_NAME}/pid"; select undef, undef, undef, 0.1 }
 		select undef, undef, undef, $seconds;
 		kill $signal, -$pid;
 		waitpid $pid, 0;
@@ -94,7 +95,7 @@ is "$(qemus) $(snapshots)" "0 " "no QEMU and no snapshot is left of it"
 ok "the next start boots" says 0 'ready after' "$lab" start
 is "$(snapshots | grep -c .)" 1 "and keeps a snapshot"
 "$lab" stop
-is "$(signalled TERM 0.6 "$lab" start | head -n 1)" 143 "SIGTERM during a restore"
+is "$(signalled TERM 0.2 "$lab" start | head -n 1)" 143 "SIGTERM during a restore"
 is "$(qemus) $(snapshots | grep -c .)" "0 1" "no QEMU is left of it, and the snapshot is"
 ok "the next start restores" starts_without booting
 
