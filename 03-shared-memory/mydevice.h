@@ -192,6 +192,14 @@
 #include <stdbool.h>
 #endif
 
+#ifndef READ_ONCE	/* a process: what the kernel calls these */
+#define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, value)	__atomic_store_n(&(x), value, __ATOMIC_RELAXED)
+#define virt_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define virt_rmb()		__atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define virt_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
+#endif
+
 /**
  * enum mydevice_version - the versions of this protocol
  * @MYDEVICE_HELLO: the states of both ends, and no more
@@ -273,8 +281,9 @@ struct mydevice_index {
  * @page: where its pages are, which need not follow each other
  * @run: for each page, how many follow each other from it on: mydevice_find_runs()
  * @pages: how many pages it has, a power of two
- * @prod: the producer's index: the own one, or the last that was accepted
- * @cons: the consumer's index: the own one, or the last that was accepted
+ * @prod: the producer's index: its own one, or the last that was accepted
+ * @cons: the consumer's index: its own one, or the last that was accepted
+ * @claim: what the peer said last, accepted or not
  */
 struct mydevice_ring {
 	void *page[MYDEVICE_MAX_PAGES];
@@ -282,6 +291,7 @@ struct mydevice_ring {
 	__u32 pages;
 	__u32 prod;
 	__u32 cons;
+	__u32 claim;
 };
 
 /**
@@ -401,6 +411,111 @@ static inline bool mydevice_moved(__u32 *seen, __u32 claim, __u32 accepted, __u3
 static inline bool mydevice_passed(__u32 event, __u32 before, __u32 after)
 {
 	return (__u32)(after - event) < (__u32)(after - before);
+}
+
+/**
+ * mydevice_look_prod() - read the peer's producer index, once
+ * @in: the incoming ring
+ * @theirs: the half of the index page that the peer writes
+ *
+ * Return: false if the peer lies; @in is unchanged then, but for its @claim.
+ */
+static inline bool mydevice_look_prod(struct mydevice_ring *in,
+				      const struct mydevice_end *theirs)
+{
+	in->claim = READ_ONCE(theirs->prod);
+	if (!mydevice_accept_prod(in, in->claim))
+		return false;
+	virt_rmb();	/* the index before the bytes; pairs with (P) */
+	return true;
+}
+
+/**
+ * mydevice_look_cons() - read the peer's consumer index, once
+ * @out: the outgoing ring
+ * @theirs: the half of the index page that the peer writes
+ *
+ * Return: false if the peer lies; @out is unchanged then, but for its @claim.
+ */
+static inline bool mydevice_look_cons(struct mydevice_ring *out,
+				      const struct mydevice_end *theirs)
+{
+	out->claim = READ_ONCE(theirs->cons);
+	if (!mydevice_accept_cons(out, out->claim))
+		return false;
+	virt_mb();	/* the index before new bytes; pairs with (C) */
+	return true;
+}
+
+/**
+ * mydevice_ask_prod() - ask to be woken when there is a byte to read, and look again
+ * @in: the incoming ring, which is empty
+ * @mine: the half of the index page that this end writes
+ * @theirs: the peer's half
+ *
+ * Return: false if the peer lies. If @in is still empty a notification will come.
+ */
+static inline bool mydevice_ask_prod(struct mydevice_ring *in, struct mydevice_end *mine,
+				     const struct mydevice_end *theirs)
+{
+	WRITE_ONCE(mine->prod_event, in->cons + 1);
+	virt_mb();	/* the wake-up index before a second look; pairs with (N) */
+	return mydevice_look_prod(in, theirs);
+}
+
+/**
+ * mydevice_ask_cons() - ask to be woken when the peer's consumer is somewhere, and look again
+ * @out: the outgoing ring
+ * @mine: the half of the index page that this end writes
+ * @theirs: the peer's half
+ * @event: the consumer index to be woken at
+ *
+ * Return: false if the peer lies. If @event is not reached a notification will come.
+ */
+static inline bool mydevice_ask_cons(struct mydevice_ring *out, struct mydevice_end *mine,
+				     const struct mydevice_end *theirs, __u32 event)
+{
+	WRITE_ONCE(mine->cons_event, event);
+	virt_mb();	/* the wake-up index before a second look; pairs with (N) */
+	return mydevice_look_cons(out, theirs);
+}
+
+/**
+ * mydevice_tell_prod() - publish what was produced
+ * @out: the outgoing ring
+ * @mine: the half of the index page that this end writes
+ * @theirs: the peer's half
+ * @before: @out's producer index before that
+ *
+ * Return: true if the peer asked to be notified of it.
+ */
+static inline bool mydevice_tell_prod(const struct mydevice_ring *out,
+				      struct mydevice_end *mine,
+				      const struct mydevice_end *theirs, __u32 before)
+{
+	virt_wmb();	/* (P) the bytes before the index */
+	WRITE_ONCE(mine->prod, out->prod);
+	virt_mb();	/* (N) the index before the peer's wake-up index */
+	return mydevice_passed(READ_ONCE(theirs->prod_event), before, out->prod);
+}
+
+/**
+ * mydevice_tell_cons() - publish what was consumed
+ * @in: the incoming ring
+ * @mine: the half of the index page that this end writes
+ * @theirs: the peer's half
+ * @before: @in's consumer index before that
+ *
+ * Return: true if the peer asked to be notified of it.
+ */
+static inline bool mydevice_tell_cons(const struct mydevice_ring *in,
+				      struct mydevice_end *mine,
+				      const struct mydevice_end *theirs, __u32 before)
+{
+	virt_mb();	/* (C) the bytes were read before their space is given back */
+	WRITE_ONCE(mine->cons, in->cons);
+	virt_mb();	/* (N) the index before the peer's wake-up index */
+	return mydevice_passed(READ_ONCE(theirs->cons_event), before, in->cons);
 }
 
 /**
