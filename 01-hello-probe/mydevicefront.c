@@ -227,7 +227,7 @@ static void mydevicefront_go_live(struct mydevicefront_info *info)
 }
 
 /* Tells the backend that this end uses the connection no more. */
-static void mydevicefront_say_closed(struct mydevicefront_info *info)
+static void mydevicefront_switch_to_closed(struct mydevicefront_info *info)
 {
 	if (info->dev->state == XenbusStateClosed)
 		return;
@@ -263,7 +263,7 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 			break;		/* it has not seen our state yet */
 		mydevicefront_disconnect(info);	/* from a backend that was restarted */
 		if (info->broken) {
-			mydevicefront_say_closed(info);
+			mydevicefront_switch_to_closed(info);
 			break;
 		}
 		mydevicefront_connect(info);
@@ -279,7 +279,7 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 		    xenbus_read_unsigned(dev->otherend, "online", 0))
 			break;		/* left over; it will follow our state */
 		mydevicefront_stop(info);
-		mydevicefront_say_closed(info);
+		mydevicefront_switch_to_closed(info);
 		break;
 
 	case XenbusStateClosed:			/* it has let go of everything */
@@ -287,7 +287,7 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 		if (dev->state == XenbusStateInitialising)
 			break;		/* it will follow when it sees our state */
 		mydevicefront_disconnect(info);
-		mydevicefront_say_closed(info);
+		mydevicefront_switch_to_closed(info);
 		break;
 	}
 
