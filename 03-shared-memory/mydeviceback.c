@@ -54,8 +54,9 @@ MODULE_PARM_DESC(max_ring_page_order,
  * @node: the device node
  * @page: this domain's pages in whose place the frontend's are mapped: the index page,
  *	then the rings'
- * @handle: what Xen calls each mapping; INVALID_GRANT_HANDLE if there is none
+ * @handle: what Xen calls each mapping
  * @nr_pages: how many there are
+ * @ref: the grant references of the rings' pages
  */
 struct mydeviceback_info {
 	struct xenbus_device *dev;
@@ -75,6 +76,7 @@ struct mydeviceback_info {
 	struct page *page[1 + 2 * MYDEVICE_MAX_PAGES];
 	grant_handle_t handle[1 + 2 * MYDEVICE_MAX_PAGES];
 	unsigned int nr_pages;
+	grant_ref_t ref[2 * MYDEVICE_MAX_PAGES];
 };
 
 /*
@@ -405,78 +407,54 @@ static int mydeviceback_setup_evtchn(struct mydeviceback_info *info)
 static void mydeviceback_unmap(struct mydeviceback_info *info)
 {
 	struct gnttab_unmap_grant_ref op[MYDEVICEBACK_BATCH];
-	struct page *page[MYDEVICEBACK_BATCH];
-	unsigned int i = 0, j, nr, free = 0;
+	unsigned int i, nr, leaked = 0;
+	struct page **page;
 
-	while (i < info->nr_pages) {
-		for (nr = 0; i < info->nr_pages && nr < MYDEVICEBACK_BATCH; i++) {
-			if (info->handle[i] == INVALID_GRANT_HANDLE) {
-				info->page[free++] = info->page[i];
-				continue;
-			}
-			page[nr] = info->page[i];
-			gnttab_set_unmap_op(&op[nr], (unsigned long)page_address(page[nr]),
-					    GNTMAP_host_map, info->handle[i]);
-			op[nr++].status = GNTST_general_error;
+	while (info->nr_pages) {
+		nr = min(info->nr_pages, MYDEVICEBACK_BATCH);
+		info->nr_pages -= nr;
+		page = &info->page[info->nr_pages];
+		for (i = 0; i < nr; i++) {
+			gnttab_set_unmap_op(&op[i], (unsigned long)page_address(page[i]),
+					    GNTMAP_host_map, info->handle[info->nr_pages + i]);
+			op[i].status = GNTST_general_error;
 		}
-		if (nr)
-			WARN_ON_ONCE(gnttab_unmap_refs(op, NULL, page, nr));
-		for (j = 0; j < nr; j++)
-			if (op[j].status == GNTST_okay)
-				info->page[free++] = page[j];
+		WARN_ON_ONCE(gnttab_unmap_refs(op, NULL, page, nr));
+		for (i = 0; i < nr; i++) {
+			if (op[i].status == GNTST_okay)
+				gnttab_free_pages(1, &page[i]);
+			else
+				leaked++;
+		}
 	}
-	if (free < info->nr_pages)
-		dev_err(&info->dev->dev, "Xen did not unmap %u pages: they are leaked\n",
-			info->nr_pages - free);
-	gnttab_free_pages(free, info->page);
-	info->nr_pages = 0;
-}
-
-static int mydeviceback_by_address(const void *a, const void *b)
-{
-	const struct page *const *one = a, *const *other = b;
-
-	return page_to_pfn(*one) < page_to_pfn(*other) ? -1 : 1;
+	if (leaked)
+		dev_err(&info->dev->dev, "Xen did not unmap %u pages: they are leaked\n", leaked);
 }
 
 /*
- * Finds places for pages of the frontend's: pages of this domain that have no memory.
- * Where they follow each other a copy does not end with the page, so they are sorted.
+ * Maps pages of the frontend's in place of these pages. Xen reports a status for each.
+ * The guest chose the references, so any may be bad, and the others are mapped all the
+ * same.
  */
-static int mydeviceback_find_places(struct mydeviceback_info *info, unsigned int nr)
-{
-	struct page **page = &info->page[info->nr_pages];
-	int err = gnttab_alloc_pages(nr, page);
-
-	if (err)
-		return mydeviceback_give_up(info, err, "finding places for %u pages", nr);
-	sort(page, nr, sizeof(*page), mydeviceback_by_address, NULL);
-	while (nr--)
-		info->handle[info->nr_pages++] = INVALID_GRANT_HANDLE;
-	return 0;
-}
-
-/*
- * Maps pages in the places from @first on. Xen reports a status for each. The guest
- * chose the references, so any may be bad, and the others are mapped all the same.
- */
-static int mydeviceback_map_batch(struct mydeviceback_info *info, unsigned int first,
-				  grant_ref_t *refs, unsigned int nr)
+static int mydeviceback_map_batch(struct mydeviceback_info *info, struct page **page,
+				  grant_ref_t *ref, unsigned int nr)
 {
 	struct gnttab_map_grant_ref op[MYDEVICEBACK_BATCH], *bad = NULL;
-	struct page **page = &info->page[first];
 	unsigned int i;
 	int err;
 
 	for (i = 0; i < nr; i++)
 		gnttab_set_map_op(&op[i], (unsigned long)page_address(page[i]),
-				  GNTMAP_host_map, refs[i], info->dev->otherend_id);
+				  GNTMAP_host_map, ref[i], info->dev->otherend_id);
 	err = gnttab_map_refs(op, NULL, page, nr);
 	for (i = 0; i < nr; i++) {
-		if (op[i].status == GNTST_okay)
-			info->handle[first + i] = op[i].handle;
-		else
+		if (op[i].status == GNTST_okay) {
+			info->handle[info->nr_pages] = op[i].handle;
+			info->page[info->nr_pages++] = page[i];
+		} else {
 			bad = &op[i];
+			gnttab_free_pages(1, &page[i]);
+		}
 	}
 	if (err)
 		return mydeviceback_give_up(info, err, "mapping %u pages", nr);
@@ -489,34 +467,52 @@ static int mydeviceback_map_batch(struct mydeviceback_info *info, unsigned int f
 				    bad->ref, bad->status);
 }
 
-/* Maps the pages of these references, or some of them and reports an error. */
-static int mydeviceback_map(struct mydeviceback_info *info, grant_ref_t *refs,
+static int mydeviceback_by_address(const void *a, const void *b)
+{
+	const struct page *const *one = a, *const *other = b;
+
+	return page_to_pfn(*one) < page_to_pfn(*other) ? -1 : 1;
+}
+
+/*
+ * Maps the pages of these references, or some of them and reports an error. They take
+ * the place of pages of this domain that have no memory. Where those follow each other
+ * a copy does not end with the page, so they are sorted.
+ */
+static int mydeviceback_map(struct mydeviceback_info *info, grant_ref_t *ref,
 			    unsigned int nr)
 {
-	unsigned int first = info->nr_pages, done, batch;
+	struct page **page = &info->page[info->nr_pages];
+	unsigned int done, batch;
 	int err;
 
-	err = mydeviceback_find_places(info, nr);
-	for (done = 0; done < nr && !err; done += batch) {
+	err = gnttab_alloc_pages(nr, page);
+	if (err)
+		return mydeviceback_give_up(info, err, "finding places for %u pages", nr);
+	sort(page, nr, sizeof(*page), mydeviceback_by_address, NULL);
+	for (done = 0; done < nr; done += batch) {
 		batch = min(nr - done, MYDEVICEBACK_BATCH);
-		err = mydeviceback_map_batch(info, first + done, refs + done, batch);
+		if (err)
+			gnttab_free_pages(batch, page + done);
+		else
+			err = mydeviceback_map_batch(info, page + done, ref + done, batch);
 	}
 	return err;
 }
 
-/* Maps the ring of this order whose pages have these references. */
+/* Maps the ring whose pages have these references. */
 static int mydeviceback_map_ring(struct mydeviceback_info *info,
-				 struct mydevice_ring *ring,
-				 grant_ref_t *refs, unsigned int order)
+				 struct mydevice_ring *ring, grant_ref_t *ref,
+				 unsigned int pages)
 {
 	unsigned int first = info->nr_pages, i;
 	int err;
 
-	ring->pages = 1u << order;
-	err = mydeviceback_map(info, refs, ring->pages);
+	err = mydeviceback_map(info, ref, pages);
 	if (err)
 		return err;
-	for (i = 0; i < ring->pages; i++)
+	ring->pages = pages;
+	for (i = 0; i < pages; i++)
 		ring->page[i] = page_address(info->page[first + i]);
 	mydevice_find_runs(ring);
 	return 0;
@@ -544,22 +540,17 @@ static int mydeviceback_map_rings(struct mydeviceback_info *info,
 				  unsigned int out, unsigned int in)
 {
 	unsigned int i, nr_out = 1u << out, nr_in = 1u << in;
-	grant_ref_t *refs;
 	int err;
 
 	if (READ_ONCE(index->nr_out_refs) != nr_out || READ_ONCE(index->nr_in_refs) != nr_in)
 		return mydeviceback_give_up(info, -EPROTO,
 					    "the counts in the index page do not fit orders %u and %u",
 					    out, in);
-	refs = kmalloc_array(nr_out + nr_in, sizeof(*refs), GFP_KERNEL);
-	if (!refs)
-		return mydeviceback_give_up(info, -ENOMEM, "reading the grant references");
 	for (i = 0; i < nr_out + nr_in; i++)
-		refs[i] = READ_ONCE(index->refs[i]);
-	err = mydeviceback_map_ring(info, &info->stream->rx, refs, out);
+		info->ref[i] = READ_ONCE(index->refs[i]);
+	err = mydeviceback_map_ring(info, &info->stream->rx, info->ref, nr_out);
 	if (!err)
-		err = mydeviceback_map_ring(info, &info->stream->tx, refs + nr_out, in);
-	kfree(refs);
+		err = mydeviceback_map_ring(info, &info->stream->tx, info->ref + nr_out, nr_in);
 	return err;
 }
 
