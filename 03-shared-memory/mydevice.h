@@ -117,26 +117,19 @@
  * Shared memory
  * =============
  *
- * A stream of bytes in each direction, each in a ring of pages that the
- * frontend grants, and one index page, struct mydevice_index. Indices count
- * bytes, are never reduced, and wrap at 2^32; a byte's place in the ring is its
- * index modulo the ring's size.
+ * The frontend grants the index page, struct mydevice_index. Each end has a half of
+ * it, writes nothing but that, and reads the other. Before Initialised the frontend
+ * writes into both halves where the indices begin; everything else is 0.
+ * Before Connected the backend reads the frontend's half, each index once, and begins
+ * its own half again.
  *
- * Who writes what. Before Initialised the frontend fills the page: counts and
- * references of the rings' pages, and the index at which each ring begins, in
- * both halves: both rings are empty then; all else is 0. Before Connected the
- * backend reads the counts, the references and the frontend's half, each once, and
- * begins its own half anew. From then on each end writes its own half only, the
- * producer of a ring its bytes, and nobody the rest.
+ * Rings. For the bytes in each direction the frontend grants a ring of pages. The index
+ * page lists their references and says how many there are; the backend reads each of
+ * these once, before Connected. Indices count bytes, are never reduced, and wrap at
+ * 2^32; a byte's place in its ring is its index modulo the ring's size. Both rings are
+ * empty when they begin. Only its producer writes to a ring.
  *
- * Life. An end may be a process, and die without a word in XenStore. So each end
- * writes 1 to alive in its half with the rest, and an end that is a process has
- * its kernel write 0 there and notify when its memory goes (the unmap
- * notifications of gntdev and gntalloc). An end that goes by itself says Closing or
- * Closed before. Who finds 0 there when it is notified, while both are Connected,
- * takes the connection for closed, and says so.
- *
- * Claims. What an end reads in the page is a claim: it reads once, checks
+ * Claims. What an end reads in the index page is a claim: it reads once, checks
  * against the last claim that it accepted, and uses what it checked (XSA-39,
  * XSA-155). A producer may move forward into free space, a consumer up to what
  * was produced; an end that claims anything else is broken, and its peer uses
@@ -147,15 +140,23 @@
  * a producer reads the index, then writes over the bytes. A barrier of that kind
  * stands between the two at either end.
  *
- * Notifications go only to an end that asked. Each end names the index at which
- * it wants to be woken; the other notifies when its own index reaches that.
- * (N) Between publishing an index and reading the peer's wish, and between
- * publishing a wish and reading the peer's index, there is a full barrier:
- * whichever comes second sees the first, so no wake-up is lost. Whoever finds its
- * wish passed by then does not sleep on it. A consumer asks for the next byte. A
- * producer asks for half of the ring to be free, because one event for each few
- * bytes would cost more than the bytes, or for the index that somebody waits for in
- * fsync. Both wishes begin with 0.
+ * Wake-ups. A notification goes only to an end that asked for it. Each end publishes
+ * its wake-up index; the other notifies when its own index reaches that.
+ * (N) Between publishing an index and reading the peer's wake-up index, and between
+ * publishing a wake-up index and reading the peer's index, there is a full barrier:
+ * the end that comes second sees what the first one wrote, so no wake-up is lost. An
+ * end that finds its wake-up index passed already does not sleep. A consumer asks
+ * for the next byte. A producer asks for half of the ring to be free, because an event
+ * for every few bytes would cost more than the bytes.
+ * If somebody waits in fsync for an index that comes earlier, it asks for that.
+ * Both wake-up indices begin with 0.
+ *
+ * Life. An end may be a process, and die without a word in XenStore. So each end
+ * writes 1 to alive in its half with the rest, and an end that is a process has
+ * its kernel write 0 there and notify when its memory goes (the unmap
+ * notifications of gntdev and gntalloc). An end that goes by itself says Closing or
+ * Closed before. An end that reads 0 there on a notification while both are Connected
+ * treats the connection as closed and goes to Closed.
  *
  * What the calls return
  * =====================
