@@ -565,11 +565,11 @@ static int mydeviceback_setup_stream(struct mydeviceback_info *info)
 	info->stream = mydevice_stream_alloc(info->node);
 	if (!info->stream)
 		return mydeviceback_give_up(info, -ENOMEM, "allocating the stream");
-	err = mydeviceback_read_order(info, MYDEVICE_NODE_OUT_ORDER, &out);
+	err = mydeviceback_read(info, MYDEVICE_NODE_RING_REF, &ref);
+	if (!err)
+		err = mydeviceback_read_order(info, MYDEVICE_NODE_OUT_ORDER, &out);
 	if (!err)
 		err = mydeviceback_read_order(info, MYDEVICE_NODE_IN_ORDER, &in);
-	if (!err)
-		err = mydeviceback_read(info, MYDEVICE_NODE_RING_REF, &ref);
 	if (!err)
 		err = mydeviceback_map(info, &ref, 1);
 	if (err)
