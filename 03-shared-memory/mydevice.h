@@ -180,10 +180,10 @@
  * "Then": when the other end has closed, too.
  * EAGAIN is for O_NONBLOCK; other calls wait, and a signal ends the waiting with
  * what was moved so far, or EINTR, or the call is restarted as SA_RESTART has it.
- * EFAULT comes if nothing could be moved before the address that is none. fsync
- * waits until the other end has consumed all that was written before, and only a
- * fatal signal ends that; it returns 0 in every state but broken if all was
- * consumed. Reading or writing 0 bytes returns 0.
+ * EFAULT comes if nothing could be moved before the address that is none. Reading or
+ * writing 0 bytes returns 0.
+ * fsync waits until the other end has consumed all that was written before, and only
+ * a fatal signal ends that; it returns 0 in every state but broken if all was consumed.
  */
 #ifndef MYDEVICE_H
 #define MYDEVICE_H

@@ -476,8 +476,8 @@ static int mydeviceback_by_address(const void *a, const void *b)
 
 /*
  * Maps the pages of these references, or some of them and reports an error. They take
- * the place of pages of this domain that have no memory. Where those follow each other
- * a copy does not end with the page, so they are sorted.
+ * the place of pages of this domain that have no memory.
+ * Where those follow each other a copy does not end with the page, so they are sorted.
  */
 static int mydeviceback_map(struct mydeviceback_info *info, grant_ref_t *ref,
 			    unsigned int nr)

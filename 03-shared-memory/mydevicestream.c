@@ -983,7 +983,7 @@ static struct mydevice_stream *mydevice_stream_alloc(struct mydevice_node *node)
  * mydevice_stream_begin() - the stream has its pages: both rings are empty
  * @stream: the stream
  * @mine: the half of the index page that this end writes. It is cleared: a predecessor
- *	may have left its wake-up indices
+ *	may have left something there
  * @theirs: the peer's half, which says where the indices begin
  */
 static void mydevice_stream_begin(struct mydevice_stream *stream,
