@@ -557,7 +557,7 @@ static void unlock(void)
 }
 
 /*
- * The file says which process drives which end, for those who look; it is removed when
+ * The file says which process drives which end, for xbdoctor; it is removed when
  * this process ends, and is free if that was killed.
  */
 static void take_lock(const struct bus_device *dev)

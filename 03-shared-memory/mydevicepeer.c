@@ -272,7 +272,7 @@ static bool stream_writable(struct peer *peer)
 	return stream_break(peer, "consumer", tx->claim);
 }
 
-/* Has the other end consumed all that was sent? As above. */
+/* Has the other end consumed everything that was sent? As above. */
 static bool stream_synced(struct peer *peer)
 {
 	struct mydevice_ring *tx = &peer->tx;
