@@ -1,739 +1,81 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Either end of mydevice in user space: a process with Xen's libraries does what
- * the modules do in the kernel. It is read from main downwards: each function
- * stands below those that call it.
+ * the modules do in the kernel, in functions of the same names and order. front_ is
+ * what a frontend does, back_ what a backend does, peer_ what both do.
  *
- * What a module gets from XenBus is done here by hand: finding the device,
- * watching the other end's state, writing its own. mydevice.h is what the two
- * ends agree on; this end cannot tell, and need not, what its other end is.
- *
- * A peer that breaks the protocol ends the process, with one line. Its other lines
- * that a peer can cause are limited: see tell().
- *
- * A guest that is saved with a process at an end: see peer_move().
+ * mydevicebus.h is what the process has in place of XenBus, mydevice.h is what the two
+ * ends agree on; this end cannot tell, and need not, what its other end is. An other end
+ * that breaks the protocol ends the process, with one line.
  */
-#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <getopt.h>
-#include <limits.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/signalfd.h>
-#include <sys/stat.h>
-#include <sysexits.h>
-#include <time.h>
-#include <unistd.h>
-#include <xenstore.h>
-
-#include <xen/io/xenbus.h>
 
 #include "mydevice.h"
-
-/* How long a frontend that leaves waits for the backend to let go, in s. */
-#define PATIENCE	5
-
-/* Of lines that a peer can cause: so many at once, then one in so many s. */
-#define TELL_BURST	50
-#define TELL_PAUSE	2
-
-/* Tries to take the lock, 0.1 s apart: a doctor may look at it, for a moment. */
-#define LOCK_TRIES	10
+#include "mydevicebus.h"
 
 /**
- * struct peer - one end of one device
- * @frontend: which end it is
- * @keep: stay when the other end closes, and wait for its next connection
- * @verbose: say each state that the other end is seen in
- * @device: the device's number
- * @dir: this end's directory, relative to this domain's
- * @otherend: the other end's directory
- * @otherend_id: the domain that it is in
- * @xs: the connection to XenStore
- * @signals: a file to read SIGINT and its kind from
- * @domid: the domain that this process is in
- * @domain_seen: the watch of that number has fired for the first time
- * @restored: the guest was saved and restored since the handles were opened
- * @state: this end's state
+ * struct peer - one device, from probe to release
+ * @dev: the device on the bus
  * @version: the protocol version of this connection, 0 when there is none
  * @over: a connection of this end has come to its end
- * @gone: the device's nodes are gone, or not this end's any more
- * @taken: another driver has them
  * @misfit: it was said that the other end speaks no version of ours
- * @broken: this end has given up, and said why
- * @done: it is time to leave
- * @status: what the process exits with, one of sysexits.h
  */
 struct peer {
-	bool frontend;
-	bool keep;
-	bool verbose;
-	unsigned int device;
-	char dir[64];
-	char *otherend;
-	unsigned int otherend_id;
-	struct xs_handle *xs;
-	int signals;
-	unsigned int domid;
-	bool domain_seen;
-	bool restored;
-	enum xenbus_state state;
+	struct bus_device *dev;
 	unsigned int version;
 	bool over;
-	bool gone;
-	bool taken;
 	bool misfit;
-	bool broken;
-	bool done;
-	int status;
 };
 
-/* The functions, each below those that call it. */
-static void open_standard_files(void);
-static void peer_parse(struct peer *peer, int argc, char **argv);
-static void parse_option(struct peer *peer, int option);
-static unsigned int parse_value(const char *option, const char *text,
-				unsigned int max);
-static void peer_find(struct peer *peer);
-static int open_signals(void);
-static void peer_find_otherend(struct peer *peer);
-static bool peer_may_write(struct peer *peer);
-static void peer_claim(struct peer *peer);
-static bool module_drives(const struct peer *peer);
-static void peer_lock(const struct peer *peer);
-static int try_lock(void);
-static void unlock(void);
-static void peer_begin(struct peer *peer);
-static void peer_watch(struct peer *peer);
-static void need_file(const char *path, const char *remedy);
-static void peer_forget_error(struct peer *peer);
-static void peer_wait(struct peer *peer);
-static int peer_timeout(const struct peer *peer);
-static bool has_failed(const struct pollfd *fd);
-static void peer_signalled(struct peer *peer);
-static void peer_look_around(struct peer *peer);
-static void peer_move(struct peer *peer);
-static bool peer_taken(struct peer *peer, const char *own);
-static void peer_follow(struct peer *peer);
-static void front_otherend_changed(struct peer *peer, enum xenbus_state state);
-static bool front_connect(struct peer *peer);
-static bool front_negotiate(struct peer *peer);
-static unsigned int pick_version(char *versions);
-static bool speaks(unsigned int version);
-static bool front_write_nodes(struct peer *peer, xs_transaction_t xbt);
-static void back_otherend_changed(struct peer *peer, enum xenbus_state state);
-static void back_ask_why(struct peer *peer);
-static bool back_offer(struct peer *peer);
-static bool back_write_nodes(struct peer *peer, xs_transaction_t xbt);
-static bool back_connect(struct peer *peer);
-static bool back_negotiate(struct peer *peer);
-static void peer_go_live(struct peer *peer);
-static void peer_close(struct peer *peer, enum xenbus_state state);
-static bool back_is_online(struct peer *peer);
-static bool peer_finished(struct peer *peer);
-static bool peer_is_free(struct peer *peer);
-static bool peer_stays(const struct peer *peer);
-static void peer_leave(struct peer *peer);
-static void peer_disconnect(struct peer *peer);
-static void peer_stop(struct peer *peer);
-static void front_await_release(struct peer *peer);
-static void peer_withdraw(struct peer *peer);
-static void peer_release(struct peer *peer);
-
-/* What they all use, at the end of the file. */
-static bool peer_restored(struct peer *peer);
-static unsigned int peer_own_domid(struct peer *peer);
-static bool peer_read_number(struct peer *peer, const char *node, unsigned int *value);
-static enum xenbus_state peer_otherend_state(struct peer *peer);
-static char *peer_read(struct peer *peer, const char *dir, const char *node);
-static void peer_fatal(struct peer *peer, int status, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-static void peer_misfit(struct peer *peer, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-static void peer_write_error(struct peer *peer, const char *message);
-static void peer_switch_state(struct peer *peer, enum xenbus_state state);
-static bool peer_write_state(struct peer *peer, xs_transaction_t xbt);
-static bool peer_transaction(struct peer *peer,
-			     bool (*write)(struct peer *, xs_transaction_t));
-static bool peer_printf(struct peer *peer, xs_transaction_t xbt, const char *node,
-			const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-static const char *state_name(enum xenbus_state state);
-static const char *otherend_name(const struct peer *peer);
-static void say(const char *format, ...)
-	__attribute__((format(printf, 1, 2)));
-static void tell(const char *format, ...)
-	__attribute__((format(printf, 1, 2)));
-static bool may_tell(unsigned int *left_out);
-static void die(int status, const char *format, ...)
-	__attribute__((noreturn, format(printf, 2, 3)));
-static void vsay(const char *format, va_list args)
-	__attribute__((format(printf, 1, 0)));
-static bool parse_number(const char *text, unsigned int *number);
-static bool scan_number(const char *text, int *number);
-static uint64_t now_ns(void);
-
-/*
- * The lock of this end, held while the process lives. It is a file that only root can
- * open, of one name in all network namespaces: see peer_lock().
- */
-static char lock_path[64];
-static int lock = -1;
-
-int main(int argc, char **argv)
+/* Is this connection the first, or are more to follow? */
+static bool peer_stays(const struct peer *peer)
 {
-	struct peer peer = { .state = XenbusStateUnknown };
+	return peer->dev->keep || !peer->over;
+}
 
-	open_standard_files();
-	peer_parse(&peer, argc, argv);
-	peer_find(&peer);
-	peer_claim(&peer);
-	peer_begin(&peer);
-	while (!peer.done)
-		peer_wait(&peer);
-	peer_leave(&peer);
-	peer_release(&peer);
-	return peer.status;
+/* The nodes of an offer. */
+static bool back_write_offer(struct bus_device *dev, xs_transaction_t xbt)
+{
+	if (!bus_printf(dev, xbt, MYDEVICE_NODE_VERSIONS, "%u", MYDEVICE_VERSION))
+		return false;
+	return true;
+}
+
+/* Writes what this end can do, then invites the frontend with InitWait. */
+static bool back_offer(struct peer *peer)
+{
+	struct bus_device *dev = peer->dev;
+
+	if (!bus_transaction(dev, back_write_offer))
+		return bus_fatal(dev, EX_IOERR, "writing the offer to %s: %s", dev->nodename,
+				 strerror(errno));
+	bus_switch_state(dev, XenbusStateInitWait);
+	return true;
 }
 
 /*
- * A file that is closed at the start would be the number of the next one opened:
- * messages would go to XenStore.
+ * The device is there, or there again after this guest was restored. With its first
+ * state this end says that it is new: a frontend waits for an offer, a backend makes
+ * one.
  */
-static void open_standard_files(void)
+static void peer_probe(struct bus_device *dev)
 {
-	int fd;
+	struct peer *peer = dev->peer ? dev->peer : calloc(1, sizeof(*peer));
 
-	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
-			exit(EX_OSFILE);
-}
-
-static const char usage[] =
-	"usage: mydevicepeer --frontend [OPTION]...\n"
-	"       mydevicepeer --backend [OPTION]... DOMID\n"
-	"Plays either end of a mydevice; a backend names the domain of its frontend.\n"
-	"  --device N           the device's number (default: 0)\n"
-	"  --keep               stay when the other end closes, for its next connection\n"
-	"  --verbose            say each state that the other end goes to\n"
-	"SIGINT, SIGTERM and SIGHUP close the connection properly.\n";
-
-static const struct option options[] = {
-	{ "frontend", no_argument, NULL, 'f' },
-	{ "backend", no_argument, NULL, 'b' },
-	{ "device", required_argument, NULL, 'd' },
-	{ "keep", no_argument, NULL, 'k' },
-	{ "verbose", no_argument, NULL, 'v' },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 }
-};
-
-/*
- * What is this end to be? Ends the process if that is not clear. The directory is
- * relative: XenStore takes it for one below /local/domain/DOMID of this domain.
- */
-static void peer_parse(struct peer *peer, int argc, char **argv)
-{
-	bool backend = false;
-	unsigned int domid;
-	int option;
-
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		backend |= option == 'b';
-		parse_option(peer, option);
-	}
-	if (peer->frontend == backend)
-		die(EX_USAGE, "which end is it to be? --frontend or --backend (--help says more)");
-	if (argc - optind != backend)
-		die(EX_USAGE, backend ? "one DOMID: that of the frontend (xl list shows it)" :
-		    "a frontend takes no DOMID: it is in this domain");
-	if (backend && !parse_number(argv[optind], &domid))
-		die(EX_USAGE, "a DOMID is a number (xl list shows it), not '%s'", argv[optind]);
-	if (backend)
-		snprintf(peer->dir, sizeof(peer->dir), "backend/mydevice/%u/%u", domid,
-			 peer->device);
-	else
-		snprintf(peer->dir, sizeof(peer->dir), "device/mydevice/%u", peer->device);
-}
-
-static void parse_option(struct peer *peer, int option)
-{
-	switch (option) {
-	case 'f':
-		peer->frontend = true;
-		break;
-	case 'd':
-		peer->device = parse_value("--device", optarg, INT_MAX);
-		break;
-	case 'k':
-		peer->keep = true;
-		break;
-	case 'v':
-		peer->verbose = true;
-		break;
-	case 'h':
-		fputs(usage, stdout);
-		exit(EX_OK);
-	case '?':
-		fputs(usage, stderr);
-		exit(EX_USAGE);
-	}
-}
-
-/* The value of an option that is a number. */
-static unsigned int parse_value(const char *option, const char *text,
-				unsigned int max)
-{
-	unsigned int number;
-
-	if (!parse_number(text, &number) || number > max)
-		die(EX_USAGE, "%s is a number from 0 to %u, not '%s'", option, max, text);
-	return number;
-}
-
-/* Finds the device, and where its other end is, or ends the process. */
-static void peer_find(struct peer *peer)
-{
-	peer->signals = open_signals();
-	need_file("/dev/xen/xenbus", "is this a domain of Xen?");
-	peer->xs = xs_open(0);
-	if (!peer->xs)
-		die(EX_UNAVAILABLE, "XenStore cannot be opened: %s", strerror(errno));
-	peer_find_otherend(peer);
-	if (!peer_may_write(peer))
-		die(EX_NOPERM, "XenStore refuses this domain to write in %s: %s", peer->dir,
-		    strerror(errno));
-}
-
-/*
- * The signals that end the process are read from a file instead: it is not to end in
- * a transaction (whose guest Linux 6.1 could not save any more, xs_request_exit()).
- */
-static int open_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);	/* a write says so, too */
-	return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
-static void peer_find_otherend(struct peer *peer)
-{
-	char *id;
-
-	peer->otherend = peer_read(peer, peer->dir, peer->frontend ? "backend" : "frontend");
-	if (!peer->otherend && errno == EACCES)
-		die(EX_NOPERM, "XenStore refuses to show %s", peer->dir);
-	if (!peer->otherend)
-		die(EX_UNAVAILABLE,
-		    "there is no %s in this domain; activate.sh, in dom0, makes a device",
-		    peer->dir);
-	id = peer_read(peer, peer->dir, peer->frontend ? "backend-id" : "frontend-id");
-	if (!id || !parse_number(id, &peer->otherend_id))
-		die(EX_DATAERR, "%s/%s is no number: '%s'", peer->dir,
-		    peer->frontend ? "backend-id" : "frontend-id", id ? id : "");
-	free(id);
-}
-
-/*
- * May this end write its state? Tried in a transaction that is given up. If this
- * domain has no transaction left, writing will tell.
- */
-static bool peer_may_write(struct peer *peer)
-{
-	xs_transaction_t xbt = xs_transaction_start(peer->xs);
-	bool may = xbt == XBT_NULL ? errno == ENOSPC :
-		   peer_printf(peer, xbt, "state", "%d", peer->state);
-	int err = errno;
-
-	if (xbt != XBT_NULL)
-		xs_transaction_end(peer->xs, xbt, true);
-	errno = err;
-	return may;
-}
-
-/*
- * One driver for each end: neither a module nor another process may have it. A
- * module that comes later cannot see this process: see peer_taken().
- */
-static void peer_claim(struct peer *peer)
-{
-	if (module_drives(peer))
-		die(EX_UNAVAILABLE, "a module drives %s; rmmod mydevice%s first", peer->dir,
-		    peer->frontend ? "front" : "back");
-	peer_lock(peer);
-}
-
-static bool module_drives(const struct peer *peer)
-{
-	char driver[PATH_MAX];
-
-	if (peer->frontend)
-		snprintf(driver, sizeof(driver), "/sys/bus/xen/devices/mydevice-%u/driver",
-			 peer->device);
-	else
-		snprintf(driver, sizeof(driver),
-			 "/sys/bus/xen-backend/devices/mydevice-%u-%u/driver",
-			 peer->otherend_id, peer->device);
-	return !access(driver, F_OK);
-}
-
-/*
- * The file says who drives which end, for those who look; it is removed when this
- * process ends, and is nobody's if that was killed.
- */
-static void peer_lock(const struct peer *peer)
-{
-	int tries;
-
-	if (peer->frontend)
-		snprintf(lock_path, sizeof(lock_path), "/run/mydevicepeer-frontend-%u.lock",
-			 peer->device);
-	else
-		snprintf(lock_path, sizeof(lock_path), "/run/mydevicepeer-backend-%u-%u.lock",
-			 peer->otherend_id, peer->device);
-	for (tries = 0; tries < LOCK_TRIES && lock < 0; tries++) {
-		if (tries)
-			usleep(100000);
-		lock = try_lock();
-	}
-	if (lock < 0)
-		die(EX_UNAVAILABLE, "another mydevicepeer drives %s", peer->dir);
-	atexit(unlock);
-	if (ftruncate(lock, 0) || dprintf(lock, "%d\n%s\n", getpid(), peer->dir) < 0)
-		die(EX_CANTCREAT, "%s: %s", lock_path, strerror(errno));
-}
-
-/* The lock, or -1 if somebody has it, or has just removed the file. */
-static int try_lock(void)
-{
-	int fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	struct stat mine, there;
-
-	if (fd < 0)
-		die(EX_CANTCREAT, "%s: %s", lock_path, strerror(errno));
-	if (!flock(fd, LOCK_EX | LOCK_NB) && !fstat(fd, &mine) && !stat(lock_path, &there) &&
-	    mine.st_ino == there.st_ino)
-		return fd;
-	close(fd);
-	return -1;
-}
-
-static void unlock(void)
-{
-	if (lock < 0)
-		return;
-	unlink(lock_path);
-	close(lock);
-	lock = -1;
-}
-
-/*
- * Opens what this end needs, and with its first state says that it is new: a
- * frontend waits for an offer, a backend makes one. A watch fires once when it is
- * set, so the other end's state is looked at whatever it is by then.
- */
-static void peer_begin(struct peer *peer)
-{
-	peer_watch(peer);
-	say("Hello World! This is the %s of device %u; its %s is in domain %u, and %s.",
-	    peer->frontend ? "frontend" : "backend", peer->device, otherend_name(peer),
-	    peer->otherend_id, state_name(peer_otherend_state(peer)));
-	peer_forget_error(peer);
-	if (peer->frontend)
-		peer_switch_state(peer, XenbusStateInitialising);
+	if (!peer)
+		bus_die(EX_OSERR, "no memory");
+	peer->dev = dev;
+	dev->peer = peer;
+	bus_say("Hello World! This is the %s of device %u; its %s is in domain %u, and %s.",
+		dev->frontend ? "frontend" : "backend", dev->number, bus_otherend(dev),
+		dev->otherend_id, bus_strstate(bus_otherend_state(dev)));
+	bus_forget_error(dev);
+	if (dev->frontend)
+		bus_switch_state(dev, XenbusStateInitialising);
 	else
 		back_offer(peer);
-}
-
-/*
- * The last watch is of a node that nobody writes. A restored guest's kernel sets all
- * watches again, the last one first: it fires once more then, before the others.
- */
-static void peer_watch(struct peer *peer)
-{
-	char path[PATH_MAX];
-
-	peer->domid = peer_own_domid(peer);
-	peer->domain_seen = false;
-	snprintf(path, sizeof(path), "%s/state", peer->otherend);
-	if (!xs_watch(peer->xs, peer->dir, "own") || !xs_watch(peer->xs, path, "otherend") ||
-	    !xs_watch(peer->xs, "domid", "domain"))
-		die(EX_OSERR, "%s cannot be watched: %s", path, strerror(errno));
-}
-
-/* A file of Xen's that must be there; its module is loaded by hand. */
-static void need_file(const char *path, const char *remedy)
-{
-	if (!access(path, R_OK | W_OK))
-		return;
-	if (errno == EACCES || errno == EPERM)
-		die(EX_NOPERM, "%s: %s; this needs root", path, strerror(errno));
-	die(EX_OSFILE, "%s: %s; %s", path, strerror(errno), remedy);
-}
-
-/* Takes back what one that was here before said of its failure. */
-static void peer_forget_error(struct peer *peer)
-{
-	char path[PATH_MAX], **nodes;
-	unsigned int left = 0;
-
-	snprintf(path, sizeof(path), "error/%s", peer->dir);
-	while (strchr(path, '/') && !left) {
-		xs_rm(peer->xs, XBT_NULL, path);
-		*strrchr(path, '/') = '\0';
-		nodes = xs_directory(peer->xs, XBT_NULL, path, &left);
-		if (!nodes)
-			break;
-		free(nodes);
-	}
-}
-
-/* What is waited for. */
-enum {
-	FD_SIGNAL,
-	FD_XENSTORE,
-	NR_FDS
-};
-
-/* Waits until something happens, and does what is to be done then. */
-static void peer_wait(struct peer *peer)
-{
-	struct pollfd fds[NR_FDS] = {
-		[FD_SIGNAL] = { .fd = peer->signals, .events = POLLIN },
-		[FD_XENSTORE] = { .fd = xs_fileno(peer->xs), .events = POLLIN },
-	};
-
-	if (poll(fds, NR_FDS, peer_timeout(peer)) < 0)
-		return;
-	if (has_failed(&fds[FD_XENSTORE]) || has_failed(&fds[FD_SIGNAL]))
-		peer_fatal(peer, EX_IOERR, "the connection to XenStore is lost");
-	if (fds[FD_SIGNAL].revents & POLLIN)
-		peer_signalled(peer);
-	if (fds[FD_XENSTORE].revents)
-		peer_look_around(peer);
-	peer->done |= peer_finished(peer);
-}
-
-/* How long there is nothing to do, in ms; -1 is for good. */
-static int peer_timeout(const struct peer *peer)
-{
-	return peer->done ? 0 : -1;
-}
-
-/* Would poll() say so again at once, with nothing to read? */
-static bool has_failed(const struct pollfd *fd)
-{
-	return fd->revents & ~(POLLIN | POLLOUT);
-}
-
-static void peer_signalled(struct peer *peer)
-{
-	struct signalfd_siginfo info;
-
-	if (read(peer->signals, &info, sizeof(info)) != sizeof(info))
-		return;
-	peer->done = true;
-}
-
-/*
- * Something changed in XenStore. Several changes may have come as one, so each
- * time all is looked at as it is now. Without its state a directory is gone. Whoever
- * has broken the protocol is followed no more.
- */
-static void peer_look_around(struct peer *peer)
-{
-	bool otherend = false, domain = false;
-	char **event, *own;
-
-	while ((event = xs_check_watch(peer->xs))) {
-		otherend |= !strcmp(event[XS_WATCH_TOKEN], "otherend");
-		domain |= !strcmp(event[XS_WATCH_TOKEN], "domain");
-		free(event);
-	}
-	peer->restored |= domain && peer->domain_seen;
-	peer->domain_seen |= domain;
-	if (peer->done)
-		return;
-	if (peer_restored(peer)) {
-		peer_move(peer);
-		return;
-	}
-	own = peer_read(peer, peer->dir, "state");
-	peer->gone = own ? peer_taken(peer, own) : errno == ENOENT;
-	peer->done |= peer->gone;
-	free(own);
-	if (!peer->gone && otherend)
-		peer_follow(peer);
-}
-
-/*
- * This guest was saved and restored. It is another domain now, what it shared is void,
- * and its device, if it is there again, is nobody's. This process cannot know of it
- * before: Linux tells it of XenStore's changes in the thread that saves the guest.
- */
-static void peer_move(struct peer *peer)
-{
-	char path[PATH_MAX], *own = peer_read(peer, peer->dir, "state");
-
-	say("this guest was restored, and is domain %u now", peer_own_domid(peer));
-	peer_disconnect(peer);
-	peer->gone = !own || !peer_stays(peer);
-	peer->done |= peer->gone;
-	free(own);
-	if (peer->gone)
-		return;
-	snprintf(path, sizeof(path), "%s/state", peer->otherend);
-	xs_unwatch(peer->xs, peer->dir, "own");
-	xs_unwatch(peer->xs, path, "otherend");
-	xs_unwatch(peer->xs, "domid", "domain");
-	free(peer->otherend);
-	peer_find_otherend(peer);
-	peer->restored = false;
-	peer->state = XenbusStateUnknown;
-	peer_begin(peer);
-}
-
-/*
- * Has another driver begun to drive this end? A module takes every device that it
- * finds, and does not see processes. A toolstack asks a backend to close.
- */
-static bool peer_taken(struct peer *peer, const char *own)
-{
-	int state;
-
-	if (module_drives(peer))
-		say("a module drives %s now; rmmod mydevice%s, then start this again",
-		    peer->dir, peer->frontend ? "front" : "back");
-	else if (!scan_number(own, &state) ||
-		 (state != (int)peer->state && (peer->frontend || state != XenbusStateClosing)))
-		say("another wrote '%.20s' to %s/state, where this end is %s: it is left to that",
-		    own, peer->dir, state_name(peer->state));
-	else
-		return false;
-	peer->taken = true;
-	peer->status = EX_UNAVAILABLE;
-	return true;
-}
-
-static void peer_follow(struct peer *peer)
-{
-	enum xenbus_state state = peer_otherend_state(peer);
-
-	if (peer->verbose)
-		tell("the %s is %s", otherend_name(peer), state_name(state));
-	if (peer->frontend)
-		front_otherend_changed(peer, state);
-	else
-		back_otherend_changed(peer, state);
-}
-
-/*
- * The other end changed its state. It is not trusted: it may say anything at any
- * time, and states may be missed, for only the latest one is seen.
- */
-static void front_otherend_changed(struct peer *peer, enum xenbus_state state)
-{
-	switch (state) {
-	case XenbusStateInitialising:
-	case XenbusStateInitialised:
-	case XenbusStateReconfiguring:
-	case XenbusStateReconfigured:
-		break;
-
-	case XenbusStateInitWait:
-		if (peer->state == XenbusStateInitialised ||
-		    peer->state == XenbusStateClosing)
-			break;		/* it has not seen our state yet */
-		peer_disconnect(peer);	/* from a backend that was restarted */
-		if (peer_is_free(peer))
-			front_connect(peer);
-		break;
-
-	case XenbusStateConnected:
-		if (peer->state == XenbusStateInitialised)
-			peer_go_live(peer);
-		break;
-
-	case XenbusStateClosing:
-		peer_stop(peer);
-		peer_close(peer, XenbusStateClosed);
-		break;
-
-	case XenbusStateClosed:		/* it has let go of everything */
-	case XenbusStateUnknown:	/* its directory is gone */
-		if (peer->state == XenbusStateInitialising)
-			break;		/* it will follow when it sees our state */
-		peer_disconnect(peer);
-		peer_close(peer, XenbusStateClosed);
-		break;
-	}
-}
-
-/*
- * The backend made its offer: prepare everything, then publish it in one
- * transaction. The backend reads it when it sees Initialised, which is written later.
- */
-static bool front_connect(struct peer *peer)
-{
-	if (!front_negotiate(peer))
-		return false;
-	if (!peer_transaction(peer, front_write_nodes)) {
-		peer_fatal(peer, EX_IOERR, "publishing in %s: %s", peer->dir,
-			   strerror(errno));
-		return false;
-	}
-	peer_switch_state(peer, XenbusStateInitialised);
-	return true;
-}
-
-/*
- * Reads the backend's offer and decides what this connection will be like. If they
- * have no version in common the backend learns from this end's why it does not come.
- */
-static bool front_negotiate(struct peer *peer)
-{
-	char *versions = peer_read(peer, peer->otherend, MYDEVICE_NODE_VERSIONS);
-	char *text;
-
-	if (!versions) {
-		peer_fatal(peer, EX_PROTOCOL, "reading %s/%s: %s", peer->otherend,
-			   MYDEVICE_NODE_VERSIONS, strerror(errno));
-		return false;
-	}
-	text = strndup(versions, 32);	/* enough to say */
-	peer->version = pick_version(versions);
-	if (!peer->version)
-		peer_misfit(peer, "the backend speaks no version of ours: \"%s\", and this end %u",
-			    text ? text : "", MYDEVICE_VERSION);
-	free(versions);
-	free(text);
-	return peer->version;
-}
-
-/* Picks the highest version that both ends speak from "1,2,3"; 0 if none. */
-static unsigned int pick_version(char *versions)
-{
-	unsigned int version, best = 0;
-	char *word;
-
-	while ((word = strsep(&versions, ",")))
-		if (parse_number(word, &version) && speaks(version) && version > best)
-			best = version;
-	return best;
 }
 
 static bool speaks(unsigned int version)
@@ -741,191 +83,87 @@ static bool speaks(unsigned int version)
 	return version >= MYDEVICE_OLDEST_VERSION && version <= MYDEVICE_VERSION;
 }
 
-static bool front_write_nodes(struct peer *peer, xs_transaction_t xbt)
+/* Picks the highest version that both ends speak from "1,2,3"; 0 if none. */
+static unsigned int front_pick_version(char *versions)
 {
-	if (!peer_printf(peer, xbt, MYDEVICE_NODE_VERSION, "%u", peer->version))
-		return false;
-	return true;
-}
+	unsigned int version, best = 0;
+	char *word;
 
-static void back_otherend_changed(struct peer *peer, enum xenbus_state state)
-{
-	switch (state) {
-	case XenbusStateInitialising:
-		if (peer->state == XenbusStateInitWait)
-			break;		/* it has not seen our offer yet */
-		peer_disconnect(peer);	/* from a frontend that was restarted */
-		if (peer_is_free(peer))
-			back_offer(peer);
-		break;
-
-	case XenbusStateInitialised:
-		if (peer->state == XenbusStateInitWait && back_connect(peer))
-			peer_go_live(peer);
-		break;
-
-	case XenbusStateConnected:	/* ours came first; else it is left over */
-	case XenbusStateInitWait:
-	case XenbusStateReconfiguring:
-	case XenbusStateReconfigured:
-		break;
-
-	case XenbusStateClosing:
-		back_ask_why(peer);
-		peer_disconnect(peer);
-		peer_close(peer, XenbusStateClosing);
-		break;
-
-	case XenbusStateClosed:
-		back_ask_why(peer);
-		if (!back_is_online(peer))
-			peer->done = true;	/* the toolstack is taking it away */
-		if (peer->state == XenbusStateInitWait)
-			break;		/* it will follow when it sees our state */
-		peer_disconnect(peer);
-		peer_close(peer, XenbusStateClosed);
-		break;
-
-	case XenbusStateUnknown:	/* its directory is gone */
-		peer_disconnect(peer);
-		peer->done = true;
-		break;
-	}
+	while ((word = strsep(&versions, ",")))
+		if (bus_parse_number(word, &version) && speaks(version) && version > best)
+			best = version;
+	return best;
 }
 
 /*
- * The frontend closes, and was never connected. If that is because they have no
- * version in common, it has published what it speaks.
+ * There is no version for both ends. That is no lie, so it is said once, and a process
+ * that stays waits for another backend. This one learns the reason from "version".
  */
-static void back_ask_why(struct peer *peer)
+static void front_refuse(struct peer *peer, const char *versions)
 {
-	unsigned int version;
-	char *text;
+	struct bus_device *dev = peer->dev;
 
-	if (peer->state != XenbusStateInitWait || peer->misfit)
-		return;
-	text = peer_read(peer, peer->otherend, MYDEVICE_NODE_VERSION);
-	if (text && parse_number(text, &version) && !speaks(version))
-		peer_misfit(peer, "the frontend speaks version %u, and this end %u",
-			    version, MYDEVICE_VERSION);
-	free(text);
+	if (!peer->misfit)
+		bus_error(dev, "the backend speaks no version of ours: \"%s\", and this end %u",
+			  versions ? versions : "", MYDEVICE_VERSION);
+	peer->misfit = true;
+	bus_printf(dev, XBT_NULL, MYDEVICE_NODE_VERSION, "%u", MYDEVICE_VERSION);
+	dev->status = dev->keep ? EX_OK : EX_PROTOCOL;
+	dev->done = !dev->keep;
+	bus_switch_state(dev, XenbusStateClosing);
 }
 
-/* Writes what this end can do, then invites the frontend with InitWait. */
-static bool back_offer(struct peer *peer)
+/* Reads the backend's offer and decides what this connection will be like. */
+static bool front_negotiate(struct peer *peer)
 {
-	if (!peer_transaction(peer, back_write_nodes)) {
-		peer_fatal(peer, EX_IOERR, "writing the offer to %s: %s", peer->dir,
-			   strerror(errno));
-		return false;
-	}
-	peer_switch_state(peer, XenbusStateInitWait);
-	return true;
-}
+	struct bus_device *dev = peer->dev;
+	char *versions, *copy;
 
-/* The nodes of an offer. */
-static bool back_write_nodes(struct peer *peer, xs_transaction_t xbt)
-{
-	if (!peer_printf(peer, xbt, MYDEVICE_NODE_VERSIONS, "%u", MYDEVICE_VERSION))
-		return false;
-	return true;
-}
-
-/* The frontend has published: read, check, and take what it offers. */
-static bool back_connect(struct peer *peer)
-{
-	if (!back_negotiate(peer))
-		return false;
-	return true;
+	versions = bus_read(dev, dev->otherend, MYDEVICE_NODE_VERSIONS);
+	if (!versions)
+		return bus_fatal(dev, EX_PROTOCOL, "reading %s/%s: %s", dev->otherend,
+				 MYDEVICE_NODE_VERSIONS, strerror(errno));
+	copy = strndup(versions, 32);	/* enough to say */
+	peer->version = front_pick_version(versions);
+	if (!peer->version)
+		front_refuse(peer, copy);
+	free(versions);
+	free(copy);
+	return peer->version;
 }
 
 /* Reads and checks what the frontend chose for this connection. */
 static bool back_negotiate(struct peer *peer)
 {
-	if (!peer_read_number(peer, MYDEVICE_NODE_VERSION, &peer->version))
+	struct bus_device *dev = peer->dev;
+
+	if (!bus_read_number(dev, MYDEVICE_NODE_VERSION, &peer->version))
 		return false;
-	if (!speaks(peer->version)) {
-		peer_fatal(peer, EX_PROTOCOL,
-			   "the frontend wants version %u, and this end speaks %u",
-			   peer->version, MYDEVICE_VERSION);
-		return false;
-	}
+	if (!speaks(peer->version))
+		return bus_fatal(dev, EX_PROTOCOL,
+				 "the frontend wants version %u, and this end speaks %u",
+				 peer->version, MYDEVICE_VERSION);
 	return true;
 }
 
-/* Both ends are ready. */
-static void peer_go_live(struct peer *peer)
+/* The nodes of a connection. */
+static bool front_write_nodes(struct bus_device *dev, xs_transaction_t xbt)
 {
-	peer_switch_state(peer, XenbusStateConnected);
-	peer->misfit = false;
-	tell("Connected, protocol version %u.", peer->version);
+	struct peer *peer = dev->peer;
+
+	if (!bus_printf(dev, xbt, MYDEVICE_NODE_VERSION, "%u", peer->version))
+		return false;
+	return true;
 }
 
-/* Says that this end uses the connection no more. */
-static void peer_close(struct peer *peer, enum xenbus_state state)
+static bool front_publish(struct peer *peer)
 {
-	if (peer->state == state)
-		return;
-	peer_switch_state(peer, state);
-	tell("%s.", state_name(state));
-}
+	struct bus_device *dev = peer->dev;
 
-/* Has the toolstack left this backend its device? */
-static bool back_is_online(struct peer *peer)
-{
-	char *online = peer_read(peer, peer->dir, "online");
-	int number;
-	bool is = online && scan_number(online, &number) && number;
-
-	free(online);
-	return is;
-}
-
-/* Has this end nothing more to do? */
-static bool peer_finished(struct peer *peer)
-{
-	return !peer_stays(peer);
-}
-
-/* May another connection begin? */
-static bool peer_is_free(struct peer *peer)
-{
-	return peer_stays(peer);
-}
-
-/* Is this connection the first, or are more to follow? */
-static bool peer_stays(const struct peer *peer)
-{
-	return peer->keep || !peer->over;
-}
-
-/*
- * The way out, whatever the reason. Nothing is released before this end has said so:
- * else it would seem to have died. A frontend takes its pages back when the backend
- * has let go of them, a backend lets go before it is Closed.
- */
-static void peer_leave(struct peer *peer)
-{
-	peer_stop(peer);
-	if (!peer->gone && !peer->frontend && peer->state == XenbusStateConnected)
-		peer_switch_state(peer, XenbusStateClosing);
-	if (!peer->frontend)
-		peer_disconnect(peer);
-	if (!peer->gone) {
-		peer_switch_state(peer, XenbusStateClosed);
-		if (peer->frontend)
-			front_await_release(peer);
-		peer_withdraw(peer);
-	}
-	peer_disconnect(peer);
-	unlock();
-	say(peer->gone && !peer->taken ? "The device is gone. Goodbye." : "Goodbye.");
-}
-
-/* Releases all that belongs to a connection, however much of it there is. */
-static void peer_disconnect(struct peer *peer)
-{
-	peer_stop(peer);
+	if (!bus_transaction(dev, front_write_nodes))
+		return bus_fatal(dev, EX_IOERR, "publishing in %s: %s", dev->nodename,
+				 strerror(errno));
+	return true;
 }
 
 /* Ends the use of a connection at this end. What is shared stays shared. */
@@ -936,377 +174,225 @@ static void peer_stop(struct peer *peer)
 	peer->version = 0;
 }
 
-/* Waits, but not for ever, until the backend uses the connection no more. */
-static void front_await_release(struct peer *peer)
+/* Releases all that belongs to a connection, however much of it there is. */
+static void peer_disconnect(struct peer *peer)
 {
-	struct pollfd changed = { .fd = xs_fileno(peer->xs), .events = POLLIN };
-	uint64_t end = now_ns() + PATIENCE * 1000000000ull;
-	enum xenbus_state state;
-
-	for (;;) {
-		state = peer_otherend_state(peer);
-		if (state != XenbusStateConnected && state != XenbusStateClosing)
-			return;
-		if (now_ns() > end || poll(&changed, 1, 1000) < 0)
-			break;
-		free(xs_check_watch(peer->xs));
-	}
-	say("the backend did not let go within %d s", PATIENCE);
+	peer_stop(peer);
 }
 
-/* Takes back what this end wrote for others, but its state. */
+/*
+ * The backend made its offer: prepare everything, then publish it. The backend reads it
+ * when it sees Initialised, which is written later.
+ */
+static bool front_connect(struct peer *peer)
+{
+	if (!front_negotiate(peer))
+		return false;
+	if (!front_publish(peer))
+		return false;
+	bus_switch_state(peer->dev, XenbusStateInitialised);
+	return true;
+}
+
+/* Both ends are ready. */
+static void peer_go_live(struct peer *peer)
+{
+	bus_switch_state(peer->dev, XenbusStateConnected);
+	peer->misfit = false;
+	bus_tell("Connected, protocol version %u.", peer->version);
+}
+
+/* The frontend has published: read, check, and take what it offers. */
+static bool back_connect(struct peer *peer)
+{
+	if (!back_negotiate(peer))
+		return false;
+	peer_go_live(peer);
+	return true;
+}
+
+/*
+ * A frontend that does not take this end's offer closes. If it speaks another version,
+ * it has written which.
+ */
+static void back_explain_refusal(struct peer *peer)
+{
+	struct bus_device *dev = peer->dev;
+	unsigned int version;
+
+	if (dev->state != XenbusStateInitWait || peer->misfit)
+		return;
+	version = bus_read_int(dev, dev->otherend, MYDEVICE_NODE_VERSION, MYDEVICE_VERSION);
+	if (speaks(version))
+		return;
+	bus_error(dev, "the frontend speaks version %u, and this end %u", version,
+		  MYDEVICE_VERSION);
+	peer->misfit = true;
+}
+
+/* Tells the other end that this end uses the connection no more. */
+static void peer_close(struct peer *peer, enum xenbus_state state)
+{
+	if (peer->dev->state == state)
+		return;
+	bus_switch_state(peer->dev, state);
+	bus_tell("%s.", bus_strstate(state));
+}
+
+/* May another connection begin? */
+static bool peer_is_free(struct peer *peer)
+{
+	return peer_stays(peer);
+}
+
+/*
+ * The other end changed its state. It is not trusted: it may say anything at any time,
+ * and states may be missed, because only the latest one is seen.
+ */
+static void front_otherend_changed(struct bus_device *dev, enum xenbus_state backend_state)
+{
+	struct peer *peer = dev->peer;
+
+	switch (backend_state) {
+	case XenbusStateInitialising:
+	case XenbusStateInitialised:
+	case XenbusStateReconfiguring:
+	case XenbusStateReconfigured:
+		break;
+
+	case XenbusStateInitWait:
+		if (dev->state == XenbusStateInitialised || dev->state == XenbusStateClosing)
+			break;		/* it has not seen our state yet */
+		peer_disconnect(peer);	/* from a backend that was restarted */
+		if (peer_is_free(peer))
+			front_connect(peer);
+		break;
+
+	case XenbusStateConnected:
+		if (dev->state == XenbusStateInitialised)
+			peer_go_live(peer);
+		break;
+
+	case XenbusStateClosing:
+		peer_stop(peer);
+		peer_close(peer, XenbusStateClosed);
+		break;
+
+	case XenbusStateClosed:		/* it has let go of everything */
+	case XenbusStateUnknown:	/* its directory is gone */
+		if (dev->state == XenbusStateInitialising)
+			break;		/* it will follow when it sees our state */
+		peer_disconnect(peer);
+		peer_close(peer, XenbusStateClosed);
+		break;
+	}
+}
+
+static void back_otherend_changed(struct bus_device *dev, enum xenbus_state frontend_state)
+{
+	struct peer *peer = dev->peer;
+
+	switch (frontend_state) {
+	case XenbusStateInitialising:
+		if (dev->state == XenbusStateInitWait)
+			break;		/* it has not seen our offer yet */
+		peer_disconnect(peer);	/* from a frontend that was restarted */
+		if (peer_is_free(peer))
+			back_offer(peer);
+		break;
+
+	case XenbusStateInitialised:
+		if (dev->state == XenbusStateInitWait)
+			back_connect(peer);
+		break;
+
+	case XenbusStateConnected:	/* ours came first; else it is left over */
+	case XenbusStateInitWait:
+	case XenbusStateReconfiguring:
+	case XenbusStateReconfigured:
+		break;
+
+	case XenbusStateClosing:
+		back_explain_refusal(peer);
+		peer_disconnect(peer);
+		peer_close(peer, XenbusStateClosing);
+		break;
+
+	case XenbusStateClosed:
+		back_explain_refusal(peer);
+		if (!bus_read_int(dev, dev->nodename, "online", 0))
+			dev->done = true;	/* the toolstack is taking it away */
+		if (dev->state == XenbusStateInitWait)
+			break;		/* it will follow when it sees our state */
+		peer_disconnect(peer);
+		peer_close(peer, XenbusStateClosed);
+		break;
+
+	case XenbusStateUnknown:	/* its directory is gone */
+		peer_disconnect(peer);
+		dev->done = true;
+		break;
+	}
+}
+
+/* Has this end nothing more to do? */
+static bool peer_finished(struct bus_device *dev)
+{
+	return !peer_stays(dev->peer);
+}
+
+/* The guest was saved and is restored. Nothing that it shared exists any more. */
+static bool peer_resume(struct bus_device *dev)
+{
+	struct peer *peer = dev->peer;
+
+	peer_disconnect(peer);
+	return peer_stays(peer);
+}
+
+/* Takes back what this end wrote for the other, but its state. */
 static void peer_withdraw(struct peer *peer)
 {
-	static const char *const nodes[] = {
-		MYDEVICE_NODE_VERSIONS,
-		MYDEVICE_NODE_VERSION,
-	};
-	char path[PATH_MAX];
-	size_t i;
+	struct bus_device *dev = peer->dev;
 
-	for (i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
-		if (peer->misfit && !strcmp(nodes[i], MYDEVICE_NODE_VERSION))
-			continue;	/* the backend may not have read it yet */
-		snprintf(path, sizeof(path), "%s/%s", peer->dir, nodes[i]);
-		xs_rm(peer->xs, XBT_NULL, path);
-	}
-}
-
-/* Gives back what the libraries gave. */
-static void peer_release(struct peer *peer)
-{
-	xs_close(peer->xs);
-	free(peer->otherend);
+	bus_rm(dev, MYDEVICE_NODE_VERSIONS);
+	if (!peer->misfit)	/* else the backend may not have read it yet */
+		bus_rm(dev, MYDEVICE_NODE_VERSION);
 }
 
 /*
- * Is this guest another one than at its start? Its number tells, and if that is the
- * same by chance the watch of it does, a little later.
+ * The way out, whatever the reason. Nothing is released before this end has said so,
+ * or it would seem to have died. A frontend takes its pages back when the backend has let
+ * go of them, a backend lets go before it is Closed.
  */
-static bool peer_restored(struct peer *peer)
+static void peer_remove(struct bus_device *dev)
 {
-	peer->restored |= peer_own_domid(peer) != peer->domid;
-	return peer->restored;
-}
+	struct peer *peer = dev->peer;
 
-/* The number of the domain that this process is in; as before, if it cannot be read. */
-static unsigned int peer_own_domid(struct peer *peer)
-{
-	char *text = xs_read(peer->xs, XBT_NULL, "domid", NULL);
-	unsigned int domid;
-
-	if (!text || !parse_number(text, &domid))
-		domid = peer->domid;
-	free(text);
-	return domid;
-}
-
-/*
- * Reads a number that the other end published. It may have written anything:
- * what is not a decimal number in the range of an unsigned int is refused.
- */
-static bool peer_read_number(struct peer *peer, const char *node, unsigned int *value)
-{
-	char *text = peer_read(peer, peer->otherend, node);
-	bool valid;
-
-	if (!text) {
-		peer_fatal(peer, EX_PROTOCOL, "reading %s/%s: %s", peer->otherend, node,
-			   strerror(errno));
-		return false;
+	peer_stop(peer);
+	if (!dev->frontend) {
+		if (dev->state == XenbusStateConnected)
+			bus_switch_state(dev, XenbusStateClosing);
+		peer_disconnect(peer);
 	}
-	valid = parse_number(text, value);
-	free(text);
-	if (!valid)
-		peer_fatal(peer, EX_PROTOCOL, "%s/%s is not a number in range",
-			   peer->otherend, node);
-	return valid;
+	bus_switch_state(dev, XenbusStateClosed);
+	if (dev->frontend)
+		bus_await_release(dev);
+	peer_withdraw(peer);
+	peer_disconnect(peer);
 }
 
-/*
- * As XenBus reads a state: what cannot be read, or is no number, is the state Unknown;
- * a number that is no state is that number, and means nothing.
- */
-static enum xenbus_state peer_otherend_state(struct peer *peer)
+static void peer_release(struct bus_device *dev)
 {
-	char *text = peer_read(peer, peer->otherend, "state");
-	int state;
-
-	if (!text || !scan_number(text, &state))
-		state = XenbusStateUnknown;
-	free(text);
-	return state;
+	free(dev->peer);
 }
 
-/* What a node says, from malloc(); NULL with errno if that is nothing. */
-static char *peer_read(struct peer *peer, const char *dir, const char *node)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, node);
-	return xs_read(peer->xs, XBT_NULL, path, NULL);
-}
-
-/*
- * This end cannot go on: says why, here and in XenStore, once, and leaves. A want of
- * its own (EX_OSERR), of memory for instance, is no lie of the peer's: a process that
- * stays closes this connection, and waits for the next.
- */
-static void peer_fatal(struct peer *peer, int status, const char *format, ...)
-{
-	char message[512];
-	va_list args;
-
-	if (peer->broken)
-		return;
-	va_start(args, format);
-	vsnprintf(message, sizeof(message), format, args);
-	va_end(args);
-	peer_write_error(peer, message);
-	if (status == EX_OSERR && peer->keep) {
-		tell("%s", message);
-	} else {
-		say("%s", message);
-		peer->broken = true;
-		peer->status = status;
-		peer->done = true;
-	}
-	peer_switch_state(peer, XenbusStateClosing);
-}
-
-/*
- * They have no version in common. This is said once, because it is no lie: one that
- * stays waits for another at the other end.
- */
-static void peer_misfit(struct peer *peer, const char *format, ...)
-{
-	char message[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(message, sizeof(message), format, args);
-	va_end(args);
-	if (!peer->misfit) {
-		say("%s", message);
-		peer_write_error(peer, message);
-	}
-	peer->misfit = true;
-	if (peer->frontend) {
-		peer_printf(peer, XBT_NULL, MYDEVICE_NODE_VERSION, "%u", MYDEVICE_VERSION);
-		peer->status = peer->keep ? EX_OK : EX_PROTOCOL;
-		peer->done = !peer->keep;
-		peer_switch_state(peer, XenbusStateClosing);
-	}
-}
-
-/* The node is the one that xenbus_dev_fatal() writes in the kernel. */
-static void peer_write_error(struct peer *peer, const char *message)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "error/%s/error", peer->dir);
-	xs_write(peer->xs, XBT_NULL, path, message, strlen(message));
-}
-
-static void peer_switch_state(struct peer *peer, enum xenbus_state state)
-{
-	if (peer->state == state)
-		return;
-	peer->state = state;
-	if (peer_transaction(peer, peer_write_state) || errno == ENOENT)
-		return;		/* that the nodes are gone is the watch's to tell */
-	if (!peer->broken)
-		say("writing %s/state: %s", peer->dir, strerror(errno));
-	peer->broken = true;
-	peer->status = EX_IOERR;
-	peer->done = true;
-}
-
-/* Writes the state, but only over one: a device that is gone stays gone. */
-static bool peer_write_state(struct peer *peer, xs_transaction_t xbt)
-{
-	char path[PATH_MAX];
-	char *old;
-
-	snprintf(path, sizeof(path), "%s/state", peer->dir);
-	old = xs_read(peer->xs, xbt, path, NULL);
-	if (!old)
-		return false;
-	free(old);
-	return peer_printf(peer, xbt, "state", "%d", peer->state);
-}
-
-/*
- * All that write() writes, or nothing of it: false, with errno. A domain may have
- * few transactions open (10), and others may have them all: the nodes are written without one
- * then, for it is the state, written last, that others wait for.
- */
-static bool peer_transaction(struct peer *peer,
-			     bool (*write)(struct peer *, xs_transaction_t))
-{
-	xs_transaction_t xbt;
-	bool written, ended;
-	int err;
-
-	do {
-		xbt = xs_transaction_start(peer->xs);
-		if (xbt == XBT_NULL)
-			return errno == ENOSPC && write(peer, XBT_NULL);
-		written = write(peer, xbt);
-		err = errno;
-		ended = xs_transaction_end(peer->xs, xbt, !written);
-		if (!written)
-			errno = err;
-	} while (written && !ended && errno == EAGAIN);	/* somebody else wrote there */
-	return written && ended;
-}
-
-/* Writes one of the own nodes. False, with errno, if XenStore refuses. */
-static bool peer_printf(struct peer *peer, xs_transaction_t xbt, const char *node,
-			const char *format, ...)
-{
-	char path[PATH_MAX], value[32];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(value, sizeof(value), format, args);
-	va_end(args);
-	snprintf(path, sizeof(path), "%s/%s", peer->dir, node);
-	return xs_write(peer->xs, xbt, path, value, strlen(value));
-}
-
-static const char *state_name(enum xenbus_state state)
-{
-	static const char *const names[] = {
-		"Unknown", "Initialising", "InitWait", "Initialised", "Connected",
-		"Closing", "Closed", "Reconfiguring", "Reconfigured"
-	};
-
-	if (state >= sizeof(names) / sizeof(names[0]))
-		return "in no known state";
-	return names[state];
-}
-
-static const char *otherend_name(const struct peer *peer)
-{
-	return peer->frontend ? "backend" : "frontend";
-}
-
-static void say(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsay(format, args);
-	va_end(args);
-}
-
-/*
- * As say(), for what the other end can cause as often as it likes. It is left out
- * when there is too much of it.
- */
-static void tell(const char *format, ...)
-{
-	unsigned int left_out;
-	va_list args;
-
-	if (!may_tell(&left_out))
-		return;
-	if (left_out)
-		say("(%u lines are left out here)", left_out);
-	va_start(args, format);
-	vsay(format, args);
-	va_end(args);
-}
-
-/* And how many lines were left out before this one? */
-static bool may_tell(unsigned int *left_out)
-{
-	static unsigned int told, dropped;
-	static uint64_t since;
-	uint64_t now = now_ns() / 1000000000ull, paid = (now - since) / TELL_PAUSE;
-
-	if (paid) {
-		told -= told < paid ? told : paid;
-		since = now;
-	}
-	if (told == TELL_BURST) {
-		dropped++;
-		return false;
-	}
-	told++;
-	*left_out = dropped;
-	dropped = 0;
-	return true;
-}
-
-/* For what goes wrong before anything was written to XenStore. */
-static void die(int status, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsay(format, args);
-	va_end(args);
-	exit(status);
-}
-
-/* One line to standard error: standard output is the device's. */
-static void vsay(const char *format, va_list args)
-{
-	char line[600], *c;
-
-	vsnprintf(line, sizeof(line), format, args);
-	for (c = line; *c; c++)
-		if (iscntrl((unsigned char)*c))
-			*c = '?';	/* it may be the other end's */
-	fprintf(stderr, "mydevicepeer: %s\n", line);
-}
-
-/*
- * A decimal number in an unsigned int's range, as the modules' kstrtouint() takes it:
- * with a plus sign before it, or a line feed after it, if that is wanted.
- */
-static bool parse_number(const char *text, unsigned int *number)
-{
-	unsigned long long value = 0;
-
-	if (*text == '+')
-		text++;
-	if (!isdigit((unsigned char)*text))
-		return false;
-	for (; isdigit((unsigned char)*text); text++) {
-		value = value * 10 + (*text - '0');
-		if (value > UINT_MAX)
-			return false;
-	}
-	if (*text == '\n')
-		text++;
-	if (*text)
-		return false;
-	*number = value;
-	return true;
-}
-
-/* As XenBus scans states, with "%d": what comes after the number is of no matter. */
-static bool scan_number(const char *text, int *number)
-{
-	const char *digit;
-
-	while (isspace((unsigned char)*text))
-		text++;
-	digit = text + (*text == '-');
-	if (!isdigit((unsigned char)*digit))
-		return false;
-	*number = strtoll(text, NULL, 10);
-	return true;
-}
-
-/* Nanoseconds of a clock that nobody sets. */
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec;
-}
+const struct bus_driver bus_driver = {
+	.probe = peer_probe,
+	.front_otherend_changed = front_otherend_changed,
+	.back_otherend_changed = back_otherend_changed,
+	.finished = peer_finished,
+	.resume = peer_resume,
+	.remove = peer_remove,
+	.release = peer_release,
+};

@@ -1,58 +1,58 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Links between two processes that each drive an end of our device: the program of
- * the last stage as it is, but for its main. A link is named after its device: N in
- * the guest, DOMID.N in dom0.
+ * Links between two processes that each drive an end of our device: the driver of the
+ * last stage as it is, between a bus that finds the device and this program in place of
+ * standard input and output. A link is named after its device: N in the guest, DOMID.N in
+ * dom0.
  */
-#define main mydevicepeer_main
-#define die mydevicepeer_die
 #include "../../03-shared-memory/mydevicepeer.c"
-#undef main
-#undef die
+
+#include <stdio.h>
 
 #include "link.h"
 
-static struct peer *peer_of(const struct link *link)
+/* The command line of that process, without the program's main(). */
+static struct bus_device *open_device(const struct link *link)
 {
-	struct peer *peer = calloc(1, sizeof(*peer));
-	unsigned int domid, device;
+	char name[] = "mydevicepeer", option[] = "--device", ring[] = "--ring-page-order";
+	char front[] = "--frontend", back[] = "--backend", device[16], order[16], domid[16];
+	char *argv[] = { name, option, device, ring, order, front, NULL, NULL };
+	unsigned int guest, number;
+	int argc = 6;
 
-	if (!peer)
-		die("no memory");
-	peer->order = __builtin_ctz(link->ring / MYDEVICE_PAGE_SIZE);
-	if (sscanf(link->where, "%u.%u", &domid, &device) == 2)
-		snprintf(peer->dir, sizeof(peer->dir), "backend/mydevice/%u/%u", domid, device);
-	else if (sscanf(link->where, "%u", &device) == 1)
-		snprintf(peer->dir, sizeof(peer->dir), "device/mydevice/%u", device);
-	else
+	if (sscanf(link->where, "%u.%u", &guest, &number) == 2) {
+		snprintf(domid, sizeof(domid), "%u", guest);
+		argv[5] = back;
+		argv[argc++] = domid;
+	} else if (sscanf(link->where, "%u", &number) != 1) {
 		die("%s is no device", link->where);
-	peer->frontend = peer->dir[0] == 'd';
-	peer->device = device;
-	return peer;
+	}
+	snprintf(device, sizeof(device), "%u", number);
+	snprintf(order, sizeof(order), "%d", __builtin_ctz(link->ring / MYDEVICE_PAGE_SIZE));
+	return bus_open(argc, argv);
 }
 
 static void peer_open(struct link *link)
 {
-	struct peer *peer = peer_of(link);
+	struct bus_device *dev = open_device(link);
 
-	peer_find(peer);
-	peer_claim(peer);
-	peer_begin(peer);
-	while (!peer->done && !peer->live)
-		peer_wait(peer);
-	if (!peer->live)
+	memset(&dev->files[FILE_INPUT], 0, sizeof(dev->files[FILE_INPUT]));
+	memset(&dev->files[FILE_OUTPUT], 0, sizeof(dev->files[FILE_OUTPUT]));
+	while (!dev->done && !dev->peer->live)
+		bus_wait(dev);
+	if (!dev->peer->live)
 		die("%s does not come to Connected", link->where);
-	link->handle = peer;
+	link->handle = dev->peer;
 }
 
 /* Sleeps until the other end notifies; or does not, if this one spins. */
 static bool peer_sleep(const struct link *link, struct peer *peer)
 {
-	while (!link->spin && peer->unmask_at)
-		if (now_ns() >= peer->unmask_at)
+	while (!link->spin && peer->dev->timer_at)
+		if (bus_now() >= peer->dev->timer_at)
 			peer_unmask(peer);
 	if (!link->spin)
-		peer_event(peer);
+		peer_interrupt(peer, POLLIN);
 	errno = EAGAIN;
 	return !link->spin && peer->live;
 }
@@ -68,7 +68,8 @@ static ssize_t peer_take(struct link *link, void *buf, size_t len)
 		if (!peer_sleep(link, peer))
 			return -1;
 	while (done < len && mydevice_used(&peer->rx)) {
-		bytes = stream_bytes(peer, &n);
+		n = mydevice_used(&peer->rx);
+		bytes = mydevice_at(&peer->rx, peer->rx.cons, &n);
 		if (n > len - done)
 			n = len - done;
 		memcpy((char *)buf + done, bytes, n);
@@ -91,7 +92,8 @@ static ssize_t peer_put(struct link *link, const void *buf, size_t len)
 				continue;
 			return done ? (ssize_t)done : -1;
 		}
-		space = stream_space(peer, &n);
+		n = mydevice_free(&peer->tx);
+		space = mydevice_at(&peer->tx, peer->tx.prod, &n);
 		if (n > len - done)
 			n = len - done;
 		memcpy(space, (const char *)buf + done, n);
@@ -110,7 +112,9 @@ static uint64_t peer_events(struct link *link)
 
 static void peer_part(struct link *link)
 {
-	peer_leave(link->handle);
+	struct peer *peer = link->handle;
+
+	bus_leave(peer->dev);
 }
 
 const struct means peer = {

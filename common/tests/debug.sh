@@ -24,7 +24,7 @@ build_modules() {
 	debugging || { make -s -C "$top" build >/dev/null 2>&1; return; }
 	for one_stage; do
 		build_for_debug "$work/modules/$one_stage" "$top/$one_stage"/Kbuild "$top/$one_stage"/mydevice*.[ch] || return
-		rm -f "$work/modules/$one_stage/mydevicepeer.c"
+		rm -f "$work/modules/$one_stage/mydevicepeer.c" "$work/modules/$one_stage"/mydevicebus.*
 	done
 }
 

@@ -10,8 +10,9 @@
 static int spoiled_poll(struct pollfd *fds, nfds_t nr, int timeout);
 
 #define poll spoiled_poll
-#include "../../03-shared-memory/mydevicepeer.c"
+#include "../../03-shared-memory/mydevicebus.c"
 #undef poll
+#include "../../03-shared-memory/mydevicepeer.c"
 
 static int spoiled_poll(struct pollfd *fds, nfds_t nr, int timeout)
 {

@@ -123,12 +123,15 @@ for stage in $stages; do
 	ok "$stage: kernel-doc has nothing to say" documented "$stage"
 	ok "$stage: what XenBus calls allocates without I/O" allocates_without_io "$stage"
 	is "$(cd "$stage" && git ls-files . | sort | paste -sd ' ')" \
-		"Kbuild Makefile activate.sh deactivate.sh mydevice.h mydeviceback.c mydevicefront.c mydevicepeer.c" \
+		"Kbuild Makefile activate.sh deactivate.sh mydevice.h mydeviceback.c mydevicebus.c mydevicebus.h mydevicefront.c mydevicepeer.c" \
 		"$stage: the files that every stage has"
 	for file in $(cd "$stage" && git ls-files .); do
 		[ -n "$previous" ] || continue
 		n=$(removed "$previous/$file" "$stage/$file")
 		ok "$stage/$file takes at most 5 lines away (it takes $n)" test "$n" -le 5
+	done
+	for file in mydevicebus.c mydevicebus.h; do
+		ok "$stage/$file is the first stage's, to the letter" cmp "01-hello-probe/$file" "$stage/$file"
 	done
 	ok "$stage: no message names the stage" sh -c "! grep -n -i -E 'stage|$stage' $stage/*.[ch] | grep -v mod.c"
 	previous=$stage

@@ -29,7 +29,7 @@ end
 
 -- The files that every stage has; a stage may lack one that is not made yet.
 source.files = { 'mydevice.h', 'mydevicefront.c', 'mydeviceback.c', 'mydevicepeer.c',
-	'activate.sh', 'deactivate.sh', 'Kbuild', 'Makefile' }
+	'mydevicebus.c', 'mydevicebus.h', 'activate.sh', 'deactivate.sh', 'Kbuild', 'Makefile' }
 
 -- Whether a line of C begins inside a comment, and how many braces are open: with
 -- these two one sees where a definition ends.

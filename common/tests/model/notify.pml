@@ -333,8 +333,6 @@ inline ask_cons()
  * The second half: the second look. Goes back to the first, at the
  * caller's label "ask", if that is to be done again.
  * barrier: stream_ask_cons virt_mb (N)
- * barrier: stream_writable virt_mb (N)		of mydevicepeer.c
- * barrier: stream_synced virt_mb (N)		of mydevicepeer.c
  * It pairs with the one in stream_consumed between index and wish.
  */
 inline second_look()
