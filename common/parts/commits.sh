@@ -73,7 +73,7 @@ die_failed() {
 	stage=$1 below=$2
 	shift 2
 	[ -s "$tmp/failed" ] || die "git could not make the commits (see above)"
-	read -r number failed <"$tmp/failed"
+	IFS=' ' read -r number failed <"$tmp/failed"
 	why=$(hunks_failed "$failed" | sed '2,$s/^/    /')
 	die "step $number of $stage does not apply: ${failed#"$below"}" "$why" "$@"
 }
