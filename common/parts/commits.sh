@@ -9,19 +9,19 @@ name="$dir tutorial"
 mail=$dir@example.org
 epoch=1767225600		# 2026-01-01; each post a day later
 
-# plain_git ARG...: git, whatever the reader's settings are.
+# plain_git ARG...: git, whatever the reader's settings are; for repositories made here.
 plain_git() {
-	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 git -c i18n.commitEncoding=UTF-8 "$@"
+	env -u GIT_CONFIG_COUNT -u GIT_CONFIG_PARAMETERS GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \
+		git -c i18n.commitEncoding=UTF-8 "$@"
 }
 
-# as_ours DATE ARG...: plain_git, for a commit with the name and the time that all have.
-as_ours() {
-	when=$1
+# as_ours DATE COMMAND...: what it commits has the name and the time that all have.
+as_ours() (
+	export GIT_AUTHOR_NAME="$name" GIT_AUTHOR_EMAIL="$mail" GIT_AUTHOR_DATE="$1 +0000"
+	export GIT_COMMITTER_NAME="$name" GIT_COMMITTER_EMAIL="$mail" GIT_COMMITTER_DATE="$1 +0000"
 	shift
-	GIT_AUTHOR_NAME=$name GIT_AUTHOR_EMAIL=$mail GIT_AUTHOR_DATE="$when +0000" \
-		GIT_COMMITTER_NAME=$name GIT_COMMITTER_EMAIL=$mail GIT_COMMITTER_DATE="$when +0000" \
-		plain_git "$@"
-}
+	"$@"
+)
 
 # date_of STAGE: 01 is the first day.
 date_of() {
@@ -49,7 +49,7 @@ lay() {
 	number=0
 	for patch; do
 		number=$((number + 1))
-		as_ours "$on" -C "$in" am -q --whitespace=nowarn "$patch" </dev/null >"$tmp/am" 2>&1 || {
+		as_ours "$on" plain_git -C "$in" am -q --whitespace=nowarn "$patch" </dev/null >"$tmp/am" 2>&1 || {
 			printf '%s %s\n' $number "$patch" >"$tmp/failed"
 			return 1
 		}
@@ -62,7 +62,7 @@ all_ours() {
 	new=$3
 	for commit in $(plain_git -C "$1" rev-list --reverse "$3..HEAD"); do
 		new=$(plain_git -C "$1" cat-file commit "$commit" | sed '1,/^$/d' |
-			as_ours "$2" -C "$1" commit-tree "$commit^{tree}" -p "$new") || return
+			as_ours "$2" plain_git -C "$1" commit-tree "$commit^{tree}" -p "$new") || return
 	done
 	plain_git -C "$1" reset -q --hard "$new"
 }
