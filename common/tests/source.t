@@ -8,7 +8,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd -P)
 work=$top/.build/tests/source.t
 . "$top/common/tests/tap.sh"
 . "$top/common/tests/source.sh"
-cd "$top" || exit
+mkdir -p "$work" && cd "$top" || exit
 stages=$(echo 0*-*)
 
 # A stage alone, without the tutorial around it.
