@@ -25,6 +25,8 @@ help:
 	@echo 'make docs                        the posts as a web site, PDF and EPUB, in .build/docs'
 	@echo 'make docs-transcripts            type what the posts say into a fresh lab, and keep what comes'
 	@echo 'make branches                    a git branch for each post: git diff shows the lesson'
+	@echo 'make series                      the steps to 03-shared-memory; one of them is tried with'
+	@echo '                                 make -C 03-shared-memory load STEP=2; change them: common/series'
 	@echo 'make build                       build the modules of all stages'
 	@echo 'make clean                       remove what was built, but not the lab'
 	@echo
@@ -74,12 +76,15 @@ docs-transcripts:
 branches:
 	@common/branches
 
+series:
+	@common/series list
+
 build:
 	@for stage in $(stages); do $(MAKE) -C $$stage || exit; done
 
 clean:
 	@for stage in $(stages); do $(MAKE) -C $$stage clean || exit; done
-	@rm -rf .build/tests .build/coverage .build/tools .build/docs .build/docs.work
+	@rm -rf .build/tests .build/coverage .build/tools .build/docs .build/docs.work .build/steps
 
 lab-start lab-reset:
 	@$(lab) $(@:lab-%=%) $(DOMUS)
@@ -100,5 +105,5 @@ lab-shell lab-console:
 try load unload activate deactivate status log watch doctor diff:
 	@echo "which stage? For example: make -C 03-shared-memory $@" >&2; exit 2
 
-.PHONY: help try load unload activate deactivate status log watch doctor diff check check-long check-debug coverage soak bench tools docs docs-transcripts branches build clean \
+.PHONY: help try load unload activate deactivate status log watch doctor diff check check-long check-debug coverage soak bench tools docs docs-transcripts branches series build clean \
 	lab-start lab-reset lab-stop lab-status lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console

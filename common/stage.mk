@@ -20,7 +20,29 @@ ifneq ($(filter-out kernel user,$(FRONT) $(BACK)),)
 $(error FRONT and BACK are kernel or user, not '$(filter-out kernel user,$(FRONT) $(BACK))')
 endif
 user := $(findstring user,$(FRONT) $(BACK))
-export DOMU BACKEND DEVICE WHERE FRONT BACK VIEW
+
+# STEP=N: one of the commits that led to this stage, instead of the stage. Its files are
+# made, and built, in a directory of their own.
+ifneq ($(STEP),)
+steps := $(shell seq $(words $(wildcard $(common)/../docs/series/$(stage)/*.patch)))
+step_targets := load try activate deactivate status watch doctor log unload diff
+ifeq ($(steps),)
+$(error $(stage) is no series of commits, so it has no STEP)
+endif
+ifneq ($(words $(STEP)) $(filter-out $(steps) help,$(STEP)),1 )
+$(error STEP is a number from 1 to $(lastword $(steps)), or help: not '$(STEP)')
+endif
+ifneq ($(filter-out $(step_targets) built modules help,$(MAKECMDGOALS)),)
+$(error STEP is for modules, $(step_targets): not for $(MAKECMDGOALS))
+endif
+ifneq ($(STEP),help)
+step := $(abspath $(common)/../.build/steps/$(STEP))
+else ifneq ($(filter modules,$(MAKECMDGOALS)),)
+$(error The steps are listed by: make -C $(stage) load STEP=help)
+endif
+endif
+
+export DOMU BACKEND DEVICE WHERE FRONT BACK VIEW STEP
 export DRIVER := $(driver)
 
 # The lab's kernel is the one that linux-headers-amd64 stands for.
@@ -33,34 +55,51 @@ packages:
 built: all-packages
 all-packages:
 	@$(common)/need build lab $(user)
-$(driver)peer: user-packages
+$(driver)peer step-peer: user-packages
 user-packages:
 	@$(common)/need user
 endif
 
 # Two builds in one directory would write the same files: one waits for the other.
-modules clean: MAKE := flock $(CURDIR) $(MAKE)
+modules clean: MAKE := flock $(or $(step),$(CURDIR)) $(MAKE)
 $(driver)peer: CC := flock $(CURDIR) $(CC)
 
+ifneq ($(step),)
+modules: CURDIR := $(step)
+modules: step
+step:
+	@$(common)/series tree $(STEP)
+endif
+
+ifeq ($(STEP),help)
+.DEFAULT_GOAL := load
+built $(step_targets):
+	@$(common)/series list
+else
 load: built
 	@$(common)/stage load $(stage)
 
 # On a Xen host modules that were built elsewhere will do.
-built: $(if $(user),$(driver)peer)
+built: $(if $(user),$(if $(step),step-peer,$(driver)peer))
 	@if [ '$(WHERE)' = lab ] || [ -d '$(KDIR)' ]; then \
 		$(MAKE) --no-print-directory modules; \
 	else \
 		$(common)/stage built $(stage); \
 	fi
 
-unload activate deactivate status watch doctor log try:
+# The process of a step is built as its own Makefile says.
+step-peer: step
+	@flock $(step) $(MAKE) --no-print-directory -C $(step) STEP= $(driver)peer
+
+unload activate deactivate status watch doctor log try: $(if $(step),step)
 	@$(common)/stage $@ $(stage)
+
+diff: $(if $(step),step)
+	@$(common)/stage diff $(stage)
+endif
 
 check:
 	@$(common)/check $(stage)
-
-diff:
-	@$(common)/stage diff $(stage)
 
 help:
 	@echo 'make           build $(driver)front.ko and $(driver)back.ko'
@@ -79,6 +118,11 @@ help:
 	@echo 'make diff      what this stage adds to the one before it; VIEW=side: side by side'
 	@echo 'make clean     remove what was built'
 	@echo
+ifneq ($(wildcard $(common)/../docs/series/$(stage)/*.patch),)
+	@echo 'STEP=2         instead of the stage a step of the series that led to it: make load STEP=2,'
+	@echo '               make try STEP=2, make diff STEP=2, ...; STEP=help lists them'
+	@echo
+endif
 	@echo 'DOMU=domU2     that guest has the frontend (load, activate, deactivate); default domU1'
 	@echo 'BACKEND=domU2  that domain has the backend; default dom0. DEVICE=1: another device than 0'
 	@echo
@@ -86,4 +130,4 @@ help:
 	@echo 'WHERE=host     on this machine (the default in a dom0): in dom0 the backend,'
 	@echo '               make load DOMU=name-or-domid; in a domU the frontend'
 
-.PHONY: load built packages all-packages user-packages unload activate deactivate status watch doctor log try check diff help
+.PHONY: load built step step-peer packages all-packages user-packages unload activate deactivate status watch doctor log try check diff help

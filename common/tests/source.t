@@ -5,11 +5,10 @@
 # stages grow by addition?
 
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
-. "$top/common/tests/tap.sh"
 work=$top/.build/tests/source.t
-headers=/usr/src/linux-headers-$("$top/common/lab/lab" release)
-kbuild=$(sed -n 's,^include \(/usr/src/[^ ]*\)/Makefile.*,\1,p' "$headers/Makefile")
-cd "$top" || exit
+. "$top/common/tests/tap.sh"
+. "$top/common/tests/source.sh"
+mkdir -p "$work" && cd "$top" || exit
 stages=$(echo 0*-*)
 
 # A stage alone, without the tutorial around it.
@@ -26,37 +25,12 @@ builds_alone() {
 	[ -e "$work/$1/mydevicefront.ko" ] && [ -e "$work/$1/mydeviceback.ko" ]
 }
 
-builds_silently() {
-	copy_out "$1"
-	make -C "$headers" M="$work/$1" W=1 C=2 CF=-D__CHECK_ENDIAN__ KCFLAGS=-Werror modules >"$work/$1.log" 2>&1 ||
-		{ cat "$work/$1.log"; return 1; }
-	grep -q 'CHECK ' "$work/$1.log" || { echo "sparse did not run"; return 1; }
-	! grep -E 'warning|error' "$work/$1.log"
-}
-
-# checkpatch and the semantic patches come only with the kernel's source, from
-# which they are taken once.
-unpack_scripts() {
-	[ ! -e "$work/scripts/complete" ] || return 0
-	rm -rf "$work/scripts"
-	mkdir -p "$work/scripts"
-	tar -C "$work/scripts" --strip-components=2 -xf /usr/src/linux-source-6.1.tar.xz \
-		linux-source-6.1/scripts/checkpatch.pl linux-source-6.1/scripts/spelling.txt \
-		linux-source-6.1/scripts/const_structs.checkpatch linux-source-6.1/scripts/coccinelle &&
-		touch "$work/scripts/complete"
-}
-
-in_kernel_style() {
-	(cd "$work" && for file in mydevice.h mydevicefront.c mydeviceback.c; do
-		perl scripts/checkpatch.pl --no-tree --strict --terse --no-summary \
-			--ignore CAMELCASE -f "$top/$1/$file" || exit 1
-	done)
-}
+copy_builds_silently() { copy_out "$1" && builds_silently "$work/$1"; }
 
 # semantic_patches DIRECTORY FILE...: what they find, with the options that each of
 # them names. The two that are written in OCaml would need a compiler for it.
 semantic_patches() {
-	patches=$work/scripts/coccinelle/$1
+	patches=$scripts/coccinelle/$1
 	shift
 	find "$patches" -name '*.cocci' ! -exec grep -q script:ocaml {} \; -print0 |
 		xargs -0 -P "$(nproc)" -I '{}' sh -c '
@@ -72,12 +46,6 @@ says_nothing() {
 finds_planted_bug() {
 	printf 'void planted(struct s *s)\n{\n\tkfree(s);\n\ts->n = 1;\n}\n' >"$work/planted.c"
 	semantic_patches free "$work/planted.c" | grep 'reference preceded by free'
-}
-
-documented() {
-	for file in "$1"/mydevice.h "$1"/mydevicefront.c "$1"/mydeviceback.c; do
-		"/usr/lib/linux-kbuild-6.1/scripts/kernel-doc" -none -Werror "$file" || return 1
-	done
 }
 
 # XenBus calls these in the thread that a disk may need to answer; and a worker may
@@ -105,11 +73,6 @@ refuses_other_pages() {
 	done
 }
 
-# Lines that a stage takes away from a file of the one before it.
-removed() {
-	diff -u --minimal "$1" "$2" | grep -c '^-[^-]'
-}
-
 ok "the kernel's scripts can be unpacked" unpack_scripts
 ok "coccinelle finds a planted use after free" finds_planted_bug
 # shellcheck disable=SC2046 # one word a file
@@ -118,9 +81,9 @@ ok "coccinelle finds nothing in the modules, with the kernel's semantic patches"
 previous=
 for stage in $stages; do
 	ok "$stage: builds alone, copied out of the tutorial" builds_alone "$stage"
-	ok "$stage: W=1 and sparse are silent" builds_silently "$stage"
-	ok "$stage: checkpatch --strict has nothing to say" in_kernel_style "$stage"
-	ok "$stage: kernel-doc has nothing to say" documented "$stage"
+	ok "$stage: W=1 and sparse are silent" copy_builds_silently "$stage"
+	ok "$stage: checkpatch --strict has nothing to say" in_kernel_style "$top/$stage"
+	ok "$stage: kernel-doc has nothing to say" documented "$top/$stage"
 	ok "$stage: what XenBus calls allocates without I/O" allocates_without_io "$stage"
 	is "$(cd "$stage" && git ls-files . | sort | paste -sd ' ')" \
 		"Kbuild Makefile activate.sh deactivate.sh mydevice.h mydeviceback.c mydevicebus.c mydevicebus.h mydevicefront.c mydevicepeer.c" \

@@ -1,0 +1,55 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# What a driver's sources are held against, a stage's or a step's of a series: do they
+# build without a word, in the kernel's style? A test sets top and work.
+
+scripts=$top/.build/tests/scripts
+headers=/usr/src/linux-headers-$("$top/common/lab/lab" release)
+
+# builds_silently DIRECTORY: only the driver's sources are there.
+builds_silently() {
+	make -C "$headers" M="$1" W=1 C=2 CF=-D__CHECK_ENDIAN__ KCFLAGS=-Werror modules >"$1.log" 2>&1 ||
+		{ cat "$1.log"; return 1; }
+	grep -q 'CHECK ' "$1.log" || { echo "sparse did not run"; return 1; }
+	! grep -E 'warning|error' "$1.log"
+}
+
+# checkpatch and the semantic patches come only with the kernel's source, from
+# which they are taken once.
+unpack_scripts() {
+	[ ! -e "$scripts/complete" ] || return 0
+	mkdir -p "${scripts%/*}" || return
+	(
+		flock 9
+		[ ! -e "$scripts/complete" ] || exit 0
+		rm -rf "$scripts"
+		mkdir -p "$scripts"
+		tar -C "$scripts" --strip-components=2 -xf /usr/src/linux-source-6.1.tar.xz \
+			linux-source-6.1/scripts/checkpatch.pl linux-source-6.1/scripts/spelling.txt \
+			linux-source-6.1/scripts/const_structs.checkpatch linux-source-6.1/scripts/coccinelle &&
+			touch "$scripts/complete"
+	) 9>"$scripts.lock"
+}
+
+# modules_sources DIRECTORY: what the kernel's style is for.
+modules_sources() {
+	find "$1" -maxdepth 1 -name '*.[ch]' ! -name '*peer*.c' ! -name '*.mod.c' | sort
+}
+
+in_kernel_style() {
+	(cd "$work" && modules_sources "$1" | while read -r file; do
+		perl "$scripts/checkpatch.pl" --no-tree --strict --terse --no-summary --ignore CAMELCASE -f "$file" || exit
+	done)
+}
+
+documented() {
+	modules_sources "$1" | while read -r file; do
+		/usr/lib/linux-kbuild-6.1/scripts/kernel-doc -none -Werror "$file" || exit
+	done
+}
+
+# removed FILE FILE: lines that are taken away from the first.
+removed() {
+	diff -u --minimal "$1" "$2" | grep -c '^-[^-]'
+}
