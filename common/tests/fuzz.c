@@ -12,9 +12,10 @@
  * After each step is compared what the end believes with what a model believes that
  * counts in 64 bits. Rings and index page have pages around them that nobody may touch.
  *
- * The end's functions are those of the stream in a user-space end. They are here once
- * more, made of nothing but mydevice.h; another end takes their place if it has the
- * same functions (see "the end").
+ * The end looks, asks and tells by the functions of mydevice.h, and moves bytes as a
+ * user-space end does. Another end takes its place if it has the same functions (see "the
+ * end"). Each access by READ_ONCE() or WRITE_ONCE() and each barrier leads to a function
+ * of this file, so the order of (P), (C) and (N) is checked, too.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,8 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#include "../../03-shared-memory/mydevice.h"
 
 #define MUST(condition)								\
 	do {									\
@@ -34,6 +33,23 @@
 	} while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* -- what each access of the end becomes ----------------------------------- */
+
+static void peer_turn(void);
+static void writes(const uint32_t *to);
+static uint32_t heard(const uint32_t *from, uint32_t value);
+static void barrier(bool orders_reads, bool orders_writes);
+
+#define READ_ONCE(x)								\
+	(peer_turn(), heard(&(x), __atomic_load_n(&(x), __ATOMIC_RELAXED)))
+#define WRITE_ONCE(x, value)							\
+	(peer_turn(), writes(&(x)), __atomic_store_n(&(x), value, __ATOMIC_RELAXED), peer_turn())
+#define virt_mb()		barrier(true, true)
+#define virt_rmb()		barrier(true, false)
+#define virt_wmb()		barrier(false, true)
+
+#include "../../03-shared-memory/mydevice.h"
 
 /* -- the script ------------------------------------------------------------- */
 
@@ -116,40 +132,22 @@ static void make_memory(void)
 	}
 }
 
-/* -- what each access of the end becomes --------------------------------------- */
-
-static void peer_turn(void);
-static uint32_t heard(const uint32_t *from, uint32_t value);
-static void notified(void);
-static void wake_writers(void);
-
-/* A macro is not expanded within itself, so these are the compiler's there. */
-#define __atomic_load_n(from, order)						\
-	(peer_turn(), heard(from, __atomic_load_n(from, order)))
-#define __atomic_store_n(to, value, order)					\
-	(peer_turn(), __atomic_store_n(to, value, order), peer_turn())
-
 /* -- the end ---------------------------------------------------------------- */
 
-#define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
-#define WRITE_ONCE(x, value)	__atomic_store_n(&(x), value, __ATOMIC_RELAXED)
+static void notified(void);
+static void wake_writers(void);
+static void bytes_are_read(void);
+static void bytes_are_written(void);
 
 static struct mydevice_ring rx, tx;
 static uint32_t sync_index;
 static bool broken;
 
-static bool look_prod(void)
+/* What a look found out: the other end is honest, or everything ends. */
+static bool is_honest(bool honest)
 {
-	if (!mydevice_accept_prod(&rx, READ_ONCE(theirs->prod)))
-		broken = true;
-	return !broken;
-}
-
-static bool look_cons(void)
-{
-	if (!mydevice_accept_cons(&tx, READ_ONCE(theirs->cons)))
-		broken = true;
-	return !broken;
+	broken = !honest;
+	return honest;
 }
 
 /*
@@ -160,15 +158,15 @@ static bool end_readable(uint32_t want)
 {
 	if (broken || mydevice_used(&rx) >= want)
 		return !broken;
-	if (!look_prod() || mydevice_used(&rx))
+	if (!is_honest(mydevice_look_prod(&rx, theirs)) || mydevice_used(&rx))
 		return !broken;
-	WRITE_ONCE(mine->prod_event, rx.cons + 1);
-	return look_prod() && mydevice_used(&rx);
+	return is_honest(mydevice_ask_prod(&rx, mine, theirs)) && mydevice_used(&rx);
 }
 
 static const char *end_bytes(uint32_t *len)
 {
 	*len = mydevice_used(&rx);
+	bytes_are_read();
 	return mydevice_at(&rx, rx.cons, len);
 }
 
@@ -177,13 +175,12 @@ static void end_consumed(uint32_t len)
 	uint32_t before = rx.cons;
 
 	rx.cons += len;
-	WRITE_ONCE(mine->cons, rx.cons);
-	if (mydevice_passed(READ_ONCE(theirs->cons_event), before, rx.cons))
+	if (mydevice_tell_cons(&rx, mine, theirs, before))
 		notified();
 }
 
 /* Half of the ring free, or what fsync waits for; reached only if both are. */
-static uint32_t first_wish(void)
+static uint32_t first_event(void)
 {
 	uint32_t space = mydevice_space_event(&tx);
 
@@ -191,16 +188,15 @@ static uint32_t first_wish(void)
 }
 
 /*
- * One wish for all who wait for the peer's consumer, for space or in fsync: the index
- * that it reaches first. It may have passed that before it could see the wish, and
+ * One wake-up index for all who wait for the peer's consumer, for space or in fsync: the
+ * one that it reaches first. It may have passed that before it could see it, and
  * will not notify then: those who sleep are woken here, and all ask again.
  */
 static bool asked(void)
 {
-	uint32_t wish = first_wish();
+	uint32_t event = first_event();
 
-	WRITE_ONCE(mine->cons_event, wish);
-	if (!look_cons() || !mydevice_reached(&tx, wish))
+	if (!is_honest(mydevice_ask_cons(&tx, mine, theirs, event)) || !mydevice_reached(&tx, event))
 		return true;
 	wake_writers();
 	return false;
@@ -211,7 +207,7 @@ static bool end_writable(uint32_t want)
 {
 	if (broken || mydevice_free(&tx) >= want)
 		return !broken;
-	if (!look_cons() || mydevice_free(&tx))
+	if (!is_honest(mydevice_look_cons(&tx, theirs)) || mydevice_free(&tx))
 		return !broken;
 	asked();
 	return !broken && mydevice_free(&tx);
@@ -220,6 +216,7 @@ static bool end_writable(uint32_t want)
 static char *end_space(uint32_t *len)
 {
 	*len = mydevice_free(&tx);
+	bytes_are_written();
 	return mydevice_at(&tx, tx.prod, len);
 }
 
@@ -228,15 +225,14 @@ static void end_produced(uint32_t len)
 	uint32_t before = tx.prod;
 
 	tx.prod += len;
-	WRITE_ONCE(mine->prod, tx.prod);
-	if (mydevice_passed(READ_ONCE(theirs->prod_event), before, tx.prod))
+	if (mydevice_tell_prod(&tx, mine, theirs, before))
 		notified();
 }
 
 /* Has the peer consumed all before an index? As above. */
 static bool end_synced(uint32_t index)
 {
-	if (broken || !look_cons())
+	if (broken || !is_honest(mydevice_look_cons(&tx, theirs)))
 		return false;
 	do {
 		if (mydevice_reached(&tx, index))
@@ -278,12 +274,60 @@ static uint64_t next_with(uint64_t from, uint32_t claim)
 	return index < from ? index + 0x100000000ull : index;
 }
 
+/*
+ * The order of what the end does, by the letters of mydevice.h. Of each pair of accesses
+ * the first is remembered until there is a barrier of the right kind, and the second must
+ * not come before that.
+ */
+static struct {
+	bool prod_read;		/* (P) then bytes are read */
+	bool bytes_written;	/* (P) then prod is written */
+	bool cons_read;		/* (C) then bytes are written */
+	bool bytes_read;	/* (C) then cons is written */
+	bool written;		/* (N) then the peer's words are read */
+} not_ordered;
+
+static void barrier(bool orders_reads, bool orders_writes)
+{
+	if (orders_reads)
+		not_ordered.prod_read = false;
+	if (orders_writes)
+		not_ordered.bytes_written = false;
+	if (orders_reads && orders_writes)
+		memset(&not_ordered, 0, sizeof(not_ordered));
+}
+
+static void bytes_are_read(void)
+{
+	MUST(!not_ordered.prod_read);
+	not_ordered.bytes_read = true;
+}
+
+static void bytes_are_written(void)
+{
+	MUST(!not_ordered.cons_read);
+	not_ordered.bytes_written = true;
+}
+
+/* The end writes a word of its half, and no other. */
+static void writes(const uint32_t *to)
+{
+	MUST(to >= &mine->prod && to <= &mine->cons_event);
+	MUST(to != &mine->prod || !not_ordered.bytes_written);
+	MUST(to != &mine->cons || !not_ordered.bytes_read);
+	not_ordered.written = true;
+}
+
 /* The end read something that the peer may have written: what is it to believe? */
 static uint32_t heard(const uint32_t *from, uint32_t value)
 {
 	uint64_t index;
 
+	MUST(from >= &theirs->prod && from <= &theirs->cons_event);
 	MUST(!must_break);		/* it asks no more of one that lied */
+	MUST(!not_ordered.written);
+	not_ordered.prod_read |= from == &theirs->prod;
+	not_ordered.cons_read |= from == &theirs->cons;
 	if (from == &theirs->prod) {
 		index = next_with(in.prod, value);
 		must_break = index > in.cons + in.size;
@@ -544,6 +588,7 @@ static void compare(void)
 	MUST(mydevice_used(&rx) <= in.size && mydevice_used(&rx) == in.prod - in.cons);
 	MUST(mydevice_used(&tx) <= out.size && mydevice_used(&tx) == out.prod - out.cons);
 	MUST(mydevice_size(&rx) == in.size && mydevice_size(&tx) == out.size);
+	MUST(!honest || (mine->prod == tx.prod && mine->cons == rx.cons));
 	MUST(!honest || !out.end_waits || out.prod - out.peer > out.size / 2);
 	MUST(!honest || !out.sync_waits || out.peer < out.sync);
 }
@@ -577,6 +622,7 @@ static void begin(void)
 	theirs = how & 1 ? &index_page->backend : &index_page->frontend;
 	honest = how & 2;
 	broken = must_break = false;
+	memset(&not_ordered, 0, sizeof(not_ordered));
 	salt += 0x10001;
 	begin_direction(&in, &rx);
 	begin_direction(&out, &tx);

@@ -10,9 +10,9 @@ work=$top/.build/tests/fuzz.t
 seconds=${FUZZ_SECONDS:-60}
 case $seconds in '' | *[!0-9]* | 0*) bail_out "FUZZ_SECONDS is a number of seconds: not '$seconds'" ;; esac
 
-# compile DIRECTORY: of the tree that it is.
+# compile DIRECTORY [OPTION]: of the tree that it is.
 compile() {
-	clang -std=gnu11 -O1 -g -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefined \
+	clang -std=gnu11 -O1 -g -Wall -Wextra -Werror ${2:+"$2"} -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all -o "$1/fuzz" "$1/common/tests/fuzz.c"
 }
 
@@ -42,7 +42,7 @@ spoiled() {
 	sed -i "$2" "$tree/03-shared-memory/mydevice.h"
 	! cmp -s "$tree/03-shared-memory/mydevice.h" "$top/03-shared-memory/mydevice.h" ||
 		{ echo "mydevice.h has no such line any more"; return 1; }
-	compile "$tree" || return 1
+	compile "$tree" -Wno-unused-parameter || return 1
 	! fuzz "$tree" "$seconds" || { echo "nothing was noticed in $seconds s"; return 1; }
 	grep -aE 'fuzz: line|ERROR: AddressSanitizer|ERROR: libFuzzer: timeout|runtime error' "$tree/log"
 }
@@ -70,4 +70,27 @@ notices "an event is missed at the wrap" 's/return (__u32)(after - event) < (__u
 notices "a writer is woken too late" 's,return ring->prod - mydevice_size(ring) / 2;,return ring->prod;,'
 notices "an index that is reached still counts" 's/if (!mydevice_reached(ring, maybe) \&\& maybe - /if (maybe - /'
 notices "reached is not a matter of distance" 's/return (__u32)(index - ring->cons - 1) >= mydevice_used(ring);/return ring->cons >= index;/'
+notices "the producer's index is read twice" 's/mydevice_accept_prod(in, in->claim)/mydevice_accept_prod(in, READ_ONCE(theirs->prod))/'
+notices "the consumer's index is read twice" 's/mydevice_accept_cons(out, out->claim)/mydevice_accept_cons(out, READ_ONCE(theirs->cons))/'
+notices "the consumer is looked for in the producer's place" 's/out->claim = READ_ONCE(theirs->cons);/out->claim = READ_ONCE(theirs->prod);/'
+notices "a reader asks and does not look again" 's/return mydevice_look_prod(in, theirs);/return true;/'
+notices "a writer asks and does not look again" 's/return mydevice_look_cons(out, theirs);/return true;/'
+notices "a reader looks again before it asks" \
+	'/^\tWRITE_ONCE(mine->prod_event,/d; s/^\treturn mydevice_look_prod(in, theirs);/\tif (!mydevice_look_prod(in, theirs))\n\t\treturn false;\n\tWRITE_ONCE(mine->prod_event, in->cons + 1);\n\treturn true;/'
+notices "a reader asks for the byte before the next" 's/in->cons + 1);/in->cons);/'
+notices "a reader asks for the byte after the next" 's/in->cons + 1);/in->cons + 2);/'
+notices "a writer asks at the wrong place" 's/WRITE_ONCE(mine->cons_event, /WRITE_ONCE(mine->prod_event, /'
+notices "a producer compares with the wrong index" 's/READ_ONCE(theirs->prod_event), before/READ_ONCE(theirs->cons_event), before/'
+notices "a consumer compares with the wrong index" 's/READ_ONCE(theirs->cons_event), before/READ_ONCE(theirs->prod_event), before/'
+notices "a producer's move is counted from where it ends" 's/event), before, out->prod)/event), out->prod, out->prod)/'
+notices "a producer publishes the consumer's index" 's/WRITE_ONCE(mine->prod, out->prod);/WRITE_ONCE(mine->prod, out->cons);/'
+notices "a consumer publishes nothing" '/WRITE_ONCE(mine->cons, in->cons);/d'
+notices "(P) no barrier between the index and the bytes" '/virt_rmb();/d'
+notices "(P) no barrier between the bytes and the index" '/virt_wmb();/d'
+notices "(C) no barrier between the index and new bytes" '/virt_mb();.*index before new bytes/d'
+notices "(C) no barrier between the bytes and the index" '/virt_mb();.*(C) the bytes were read/d'
+notices "(N) no barrier between a reader's wake-up index and its second look" '/bool mydevice_ask_prod(/,/^}/{/virt_mb();/d}'
+notices "(N) no barrier between a writer's wake-up index and its second look" '/bool mydevice_ask_cons(/,/^}/{/virt_mb();/d}'
+notices "(N) no barrier between a producer's index and the peer's wake-up index" '/bool mydevice_tell_prod(/,/^}/{/virt_mb();/d}'
+notices "(N) no barrier between a consumer's index and the peer's wake-up index" '/bool mydevice_tell_cons(/,/^}/{/virt_mb();.*(N)/d}'
 done_testing

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * end-proof - the functions of a module that touch what it shares with its peer, proven
- * by CBMC: whatever the peer writes into the index page, and whenever, no access is out
- * of bounds, no loop is endless, and what this end believes can be true.
+ * end-proof - the functions that touch what an end shares with its peer, proven by CBMC:
+ * those of mydevice.h that look, ask and tell, and those of mydevicestream.c. Whatever the
+ * peer writes into the index page, and whenever, no access is out of bounds, no loop is
+ * endless, and what this end believes can be true.
  *
- * model.t takes the functions, and the struct that they work on, out of the module as
- * they are, with "end" for the module's name: that is end.c. Each read of the index page
- * is a number of the peer's choice, also if the same word was read before (goto-instrument
- * --nondet-volatile). What the kernel does for them is done here, as badly as it may be.
+ * model.t copies the functions, and the structs that they work on, out of mydevicestream.c:
+ * that is stream.c. A pointer to half of the index page becomes one to volatile memory, there
+ * and in mydevice.h, and nothing else is changed. Each read of the page then returns a number
+ * of the peer's choice, also if the same word was read before (goto-instrument
+ * --nondet-volatile). The kernel's part is played here, as badly as it may be.
  *
  * Each function named prove_* is a proof of its own: it begins with any stream that keeps
  * the rules of any_stream(), and must leave one. So the rules hold for ever.
@@ -19,62 +21,112 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mydevice.h"
-
 uint32_t nondet_u32(void);
 uint64_t nondet_u64(void);
 size_t nondet_size(void);
-int nondet_int(void);
 _Bool nondet_bool(void);
 
 #define ASSUME(condition)	__CPROVER_assume(condition)
 #define MUST(condition)		__CPROVER_assert(condition, #condition)
 
-/* -- the kernel ------------------------------------------------------------- */
-
 typedef uint32_t u32;
 typedef int32_t s32;
 typedef uint64_t u64;
-typedef uint32_t grant_ref_t;
-typedef int atomic_t, wait_queue_head_t;
+
+/* -- accesses to shared memory, and barriers ----------------------------------- */
+
+/* In their order, each an octal digit; and what the last read returned. */
+enum { READ = 1, WRITE, MB, RMB, WMB };
+
+static u64 steps;
+static u64 heard;
+
+static void step(int what)
+{
+	steps = steps << 3 | what;
+}
+
+/* Which word it was is proven in ring-proof.c: a volatile one has no address here. */
+#define READ_U64(x)		(step(READ), heard = (x))
+#define READ_ONCE(x)		_Generic((x), u64: READ_U64(x), default: (u32)READ_U64(x))
+#define WRITE_ONCE(x, value)	(step(WRITE), (x) = (value))
+#define virt_mb()		step(MB)
+#define virt_rmb()		step(RMB)
+#define virt_wmb()		step(WMB)
+
+#include "mydevice.h"
+
+/* -- the kernel ---------------------------------------------------------------- */
+
+typedef unsigned int atomic_t;
+typedef int wait_queue_head_t;
 struct kref { int refs; };
-struct mutex { int owner; };
-struct device { int id; };
-struct xenbus_device { struct device dev; };
-struct iov_iter { size_t count; };
+struct mutex { bool held; };
+struct device { struct device *parent; };
+struct cdev { int unused; };
+struct work_struct { int queued; };
+struct iov_iter { size_t count; bool turned; };
 
-struct end_info {
-	struct xenbus_device *dev;
-	atomic_t violations;
-};
-
-#define READ_ONCE(x)			(x)
-#define WRITE_ONCE(x, value)		((x) = (value))
-#define virt_mb()			((void)0)
-#define virt_rmb()			((void)0)
-#define virt_wmb()			((void)0)
-#define atomic_inc(count)		((void)(count))
-#define wake_up(queue)			((void)(queue))
+#define NSEC_PER_USEC			1000L
+#define min(a, b)			((a) < (b) ? (a) : (b))
+#define min_t(type, a, b)		((type)(a) < (type)(b) ? (type)(a) : (type)(b))
+#define atomic_inc(count)		((void)++*(count))
+#define atomic_read(count)		(*(count))
 #define wake_up_all(queue)		((void)(queue))
 #define wq_has_sleeper(queue)		nondet_bool()
-#define lockdep_assert_held(lock)	((void)(lock))
+#define lockdep_assert_held(lock)	MUST((lock)->held)
 #define dev_err(dev, ...)		((void)(dev))
 #define pagefault_disable()		((void)0)
 #define pagefault_enable()		((void)0)
-#define min_t(type, a, b)		((type)(a) < (type)(b) ? (type)(a) : (type)(b))
-#define iov_iter_count(iter)		((iter)->count)
+#define cpu_relax()			((void)0)
+#define iov_iter_count(iter)		((iter)->turned ? 0 : (iter)->count)
+#define queue_work(queue, work)		((void)(work)->queued++)
 
-static bool set_and_tell(bool *flag)
+static bool exchange(bool *flag, bool value)
 {
 	bool was = *flag;
 
-	*flag = true;
+	*flag = value;
 	return was;
 }
 
-#define xchg(flag, value)		set_and_tell(flag)
+#define xchg(flag, value)		exchange(flag, value)
 
-/* A copy may end early, where the user's memory does. */
+static void mutex_lock(struct mutex *lock)
+{
+	MUST(!lock->held);
+	lock->held = true;
+}
+
+static void mutex_unlock(struct mutex *lock)
+{
+	MUST(lock->held);
+	lock->held = false;
+}
+
+static u64 ktime_get_ns(void)
+{
+	static u64 now;
+	u64 later = nondet_u64();
+
+	ASSUME(later >= now && later < 1ull << 62);
+	now = later;
+	return now;
+}
+
+/* A poll goes round again once: no turn of it decides anything that another does not. */
+static bool need_resched(void)
+{
+	static bool asked;
+
+	return exchange(&asked, true) || nondet_bool();
+}
+
+/*
+ * A copy may end early, where the user's memory does. The loop around it ends after one
+ * turn: each begins with a ring and a length that a first one may begin with, and moves at
+ * least a byte, so one is as good as all.
+ */
 static size_t copied(size_t len, struct iov_iter *iter)
 {
 	size_t n = nondet_size();
@@ -82,6 +134,7 @@ static size_t copied(size_t len, struct iov_iter *iter)
 	MUST(len > 0 && len <= iter->count);
 	ASSUME(n <= len);
 	iter->count -= n;
+	iter->turned = true;
 	return n;
 }
 
@@ -97,34 +150,28 @@ static size_t copy_from_iter(void *to, size_t len, struct iov_iter *from)
 	return copied(len, from);
 }
 
-struct end_stream;
+static unsigned int poll_us;
 
-static void end_notify(struct end_info *info)
-{
-	(void)info;
-}
+#include "stream.c"
 
-/* They read the page and the clock, and change nothing else that counts. */
-static void end_look_for_bytes(struct end_stream *stream, u32 want)
-{
-	(void)stream;
-	(void)want;
-}
-
-static void end_look_for_space(struct end_stream *stream, u32 want)
-{
-	(void)stream;
-	(void)want;
-}
-
-#include "end.c"
-
-/* -- any stream that keeps the rules ------------------------------------------ */
+/* -- any stream that keeps the rules ------------------------------------------- */
 
 static struct mydevice_index page;
-static struct xenbus_device device;
-static struct end_info info = { .dev = &device };
-static struct end_stream stream;
+static struct mydevice_end *mine, *theirs;	/* the same halves, not volatile */
+static struct mydevice_node node;
+static struct mydevice_stream stream;
+static unsigned int notified;
+
+/* Called under a lock, and not when the connection has ended. */
+static void notify(void *end)
+{
+	MUST(end == &page);
+	MUST(stream.read_lock.held || stream.write_lock.held);
+	MUST(!stream.closed);
+	notified++;
+}
+
+static const struct mydevice_stream_ops ops = { .peer = "peer", .notify = notify };
 
 /* The proofs of ring-proof.c are for all sizes at once; some of these take longer. */
 #ifndef FIRST_ORDER
@@ -138,6 +185,7 @@ static bool rules(const struct mydevice_ring *ring, u32 pages)
 	return ring->pages == pages && ring->prod - ring->cons <= pages * MYDEVICE_PAGE_SIZE;
 }
 
+/* A claim is either accepted or breaks the connection: see is_accepted(). */
 static void any_ring(struct mydevice_ring *ring)
 {
 	uint32_t order = nondet_u32();
@@ -147,6 +195,12 @@ static void any_ring(struct mydevice_ring *ring)
 	ring->prod = nondet_u32();
 	ring->cons = nondet_u32();
 	ASSUME(rules(ring, ring->pages));
+	ring->claim = ring == &stream.rx ? ring->prod : ring->cons;
+}
+
+static bool is_accepted(const struct mydevice_ring *ring)
+{
+	return ring->claim == (ring == &stream.rx ? ring->prod : ring->cons);
 }
 
 /* Of its memory there are the pages that a turn may touch: those that follow each other. */
@@ -160,22 +214,238 @@ static void give_pages(struct mydevice_ring *ring, u32 index)
 	ring->run[page] = run;
 }
 
-static void any_stream(void)
+static void any_halves(void)
 {
 	bool front = nondet_bool();
 
-	stream.info = &info;
-	stream.index = &page;
-	stream.mine = front ? &page.frontend : &page.backend;
-	stream.theirs = front ? &page.backend : &page.frontend;
-	stream.closed = nondet_bool() ? 0 : nondet_bool() ? -EPIPE : -ENODEV;
-	stream.broken = nondet_bool();
-	stream.sync_index = nondet_u32();
-	stream.seen_prod = nondet_u32();
-	stream.seen_cons = nondet_u32();
+	mine = front ? &page.frontend : &page.backend;
+	theirs = front ? &page.backend : &page.frontend;
 }
 
-/* -- the proofs ---------------------------------------------------------------- */
+/* One that is closed has no index page any more, or soon. */
+static void any_stream(void)
+{
+	any_halves();
+	node.ops = &ops;
+	node.end = &page;
+	node.stream = &stream;
+	node.generation = nondet_u32();
+	stream.node = &node;
+	stream.closed = nondet_bool() ? 0 : nondet_bool() ? -EPIPE : -ENODEV;
+	if (!stream.closed || nondet_bool()) {
+		stream.mine = mine;
+		stream.theirs = theirs;
+	}
+	stream.broken = nondet_bool();
+	stream.death_seen = nondet_bool();
+	stream.gathers = nondet_bool();
+	stream.sync_index = nondet_u32();
+	stream.asked_cons = nondet_u32();
+	stream.syncers = nondet_u32();
+	stream.seen_prod = nondet_u32();
+	stream.seen_cons = nondet_u32();
+	stream.reader_waited = nondet_u64();
+	stream.writer_waited = nondet_u64();
+	poll_us = nondet_u32();
+}
+
+/* The same, of a connection that lasts. */
+static void any_connection(void)
+{
+	any_stream();
+	ASSUME(!stream.closed);
+}
+
+/* -- the proofs: mydevice.h ---------------------------------------------------- */
+
+/* What cannot be is refused; what can be is taken over as it was read, once. */
+void prove_look_prod(void)
+{
+	struct mydevice_ring before;
+	bool honest;
+
+	any_halves();
+	any_ring(&stream.rx);
+	before = stream.rx;
+	honest = mydevice_look_prod(&stream.rx, theirs);
+	MUST(rules(&stream.rx, before.pages) && stream.rx.cons == before.cons);
+	MUST(stream.rx.claim == (u32)heard);
+	MUST(honest == ((u32)heard - before.prod <= mydevice_free(&before)));
+	MUST(stream.rx.prod == (honest ? (u32)heard : before.prod));
+	MUST(steps == (honest ? 014 : 01));		/* READ, RMB */
+}
+
+void prove_look_cons(void)
+{
+	struct mydevice_ring before;
+	bool honest;
+
+	any_halves();
+	any_ring(&stream.tx);
+	before = stream.tx;
+	honest = mydevice_look_cons(&stream.tx, theirs);
+	MUST(rules(&stream.tx, before.pages) && stream.tx.prod == before.prod);
+	MUST(stream.tx.claim == (u32)heard);
+	MUST(honest == ((u32)heard - before.cons <= mydevice_used(&before)));
+	MUST(stream.tx.cons == (honest ? (u32)heard : before.cons));
+	MUST(steps == (honest ? 013 : 01));		/* READ, MB */
+}
+
+/* A peer that sees the wake-up index notifies of the next byte, however many come with it. */
+void prove_ask_prod(void)
+{
+	struct mydevice_ring before;
+	u32 later = nondet_u32();
+	bool honest;
+
+	any_halves();
+	any_ring(&stream.rx);
+	before = stream.rx;
+	ASSUME(!mydevice_used(&before));
+	honest = mydevice_ask_prod(&stream.rx, mine, theirs);
+	MUST(rules(&stream.rx, before.pages) && stream.rx.cons == before.cons);
+	MUST(stream.rx.claim == (u32)heard);
+	MUST(stream.rx.prod == (honest ? (u32)heard : before.prod));
+	MUST(steps == (honest ? 02314 : 0231));		/* WRITE, MB, READ, RMB */
+	ASSUME(later && later <= mydevice_size(&before));
+	MUST(mydevice_passed(mine->prod_event, before.prod, before.prod + later));
+}
+
+void prove_ask_cons(void)
+{
+	struct mydevice_ring before;
+	u32 event = nondet_u32();
+	bool honest;
+
+	any_halves();
+	any_ring(&stream.tx);
+	before = stream.tx;
+	honest = mydevice_ask_cons(&stream.tx, mine, theirs, event);
+	MUST(rules(&stream.tx, before.pages) && stream.tx.prod == before.prod);
+	MUST(stream.tx.claim == (u32)heard);
+	MUST(stream.tx.cons == (honest ? (u32)heard : before.cons));
+	MUST(steps == (honest ? 02313 : 0231));		/* WRITE, MB, READ, MB */
+	MUST(mine->cons_event == event);
+}
+
+/* Of this end's half only the index changes, and the peer's wake-up index is all that counts. */
+void prove_tell_prod(void)
+{
+	u32 before = nondet_u32();
+	struct mydevice_end was;
+	bool asked;
+
+	any_halves();
+	any_ring(&stream.tx);
+	was = *mine;
+	asked = mydevice_tell_prod(&stream.tx, mine, theirs, before);
+	MUST(steps == 05231);				/* WMB, WRITE, MB, READ */
+	MUST(mine->prod == stream.tx.prod && mine->cons == was.cons);
+	MUST(mine->prod_event == was.prod_event && mine->cons_event == was.cons_event);
+	MUST(asked == ((u32)(heard - before - 1) < stream.tx.prod - before));
+}
+
+void prove_tell_cons(void)
+{
+	u32 before = nondet_u32();
+	struct mydevice_end was;
+	bool asked;
+
+	any_halves();
+	any_ring(&stream.rx);
+	was = *mine;
+	asked = mydevice_tell_cons(&stream.rx, mine, theirs, before);
+	MUST(steps == 03231);				/* MB, WRITE, MB, READ */
+	MUST(mine->cons == stream.rx.cons && mine->prod == was.prod);
+	MUST(mine->prod_event == was.prod_event && mine->cons_event == was.cons_event);
+	MUST(asked == ((u32)(heard - before - 1) < stream.rx.cons - before));
+}
+
+/* -- the proofs: mydevicestream.c ---------------------------------------------- */
+
+/* The interrupt believes nothing: it changes neither ring. With a reason it wakes somebody. */
+void prove_event(void)
+{
+	struct mydevice_ring rx, tx;
+	bool moved;
+
+	any_connection();
+	any_ring(&stream.rx);
+	any_ring(&stream.tx);
+	rx = stream.rx;
+	tx = stream.tx;
+	moved = mydevice_stream_event(&stream);
+	MUST(rx.prod == stream.rx.prod && rx.cons == stream.rx.cons);
+	MUST(tx.prod == stream.tx.prod && tx.cons == stream.tx.cons);
+	MUST(!moved || stream.reader_wakeups || stream.writer_wakeups);
+	MUST(stream.spurious == !moved);
+	MUST(!stream.broken || !node.violations);
+}
+
+/* A peer's death is looked into once a connection. */
+void prove_look_alive(void)
+{
+	bool seen;
+
+	any_connection();
+	seen = stream.death_seen;
+	mydevice_stream_look_alive(&stream);
+	mydevice_stream_look_alive(&stream);
+	MUST(node.death.queued <= !seen && stream.death_seen == (seen || node.death.queued));
+}
+
+/* Said once; who sleeps then is woken each time. */
+void prove_break(void)
+{
+	bool broken;
+
+	any_stream();
+	broken = stream.broken;
+	mydevice_stream_break(&stream, "producer", nondet_u32());
+	mydevice_stream_break(&stream, "consumer", nondet_u32());
+	MUST(stream.broken && node.violations == !broken);
+	MUST(stream.reader_wakeups == 2 && stream.writer_wakeups == 2);
+}
+
+/* A poll believes nothing: it changes neither ring. */
+void prove_poll(void)
+{
+	struct mydevice_ring rx, tx;
+
+	any_connection();
+	any_ring(&stream.rx);
+	any_ring(&stream.tx);
+	rx = stream.rx;
+	tx = stream.tx;
+	if (nondet_bool())
+		mydevice_stream_poll_bytes(&stream, nondet_u32());
+	else
+		mydevice_stream_poll_space(&stream, nondet_u32());
+	MUST(rx.prod == stream.rx.prod && rx.cons == stream.rx.cons);
+	MUST(tx.prod == stream.tx.prod && tx.cons == stream.tx.cons);
+}
+
+/* A lie breaks the connection. A reader that may sleep has asked for the next byte. */
+void prove_readable(void)
+{
+	bool broken, readable, may_block = nondet_bool();
+	size_t want = nondet_size();
+	u32 pages, cons;
+
+	any_stream();
+	any_ring(&stream.rx);
+	pages = stream.rx.pages;
+	cons = stream.rx.cons;
+	broken = stream.broken;
+	stream.read_lock.held = true;
+	readable = mydevice_stream_readable(&stream, want, may_block);
+	MUST(rules(&stream.rx, pages) && stream.rx.cons == cons);
+	MUST(stream.broken || is_accepted(&stream.rx));
+	MUST(stream.broken == broken || !is_accepted(&stream.rx));
+	MUST(readable == (!stream.broken && mydevice_used(&stream.rx)));
+	MUST(readable || stream.broken || stream.closed || !may_block || !want ||
+	     mine->prod_event == cons + 1);
+}
 
 void prove_take(void)
 {
@@ -183,6 +453,7 @@ void prove_take(void)
 	size_t wanted = to.count;
 	u32 pages, before;
 	bool broken;
+	u64 bytes;
 	int err;
 
 	any_stream();
@@ -191,12 +462,95 @@ void prove_take(void)
 	pages = stream.rx.pages;
 	before = stream.rx.cons;
 	broken = stream.broken;
-	err = end_stream_take(&stream, &to, nondet_bool());
+	bytes = stream.bytes_received;
+	stream.read_lock.held = true;
+	err = mydevice_stream_take(&stream, &to, nondet_bool());
 	MUST(rules(&stream.rx, pages));
 	MUST(stream.rx.cons - before == wanted - to.count);
+	MUST(stream.bytes_received - bytes == wanted - to.count);
 	MUST(!broken || (err == -EIO && stream.rx.cons == before));
 	MUST(err != -EIO || stream.broken);
 	MUST(err != -EAGAIN || stream.rx.cons == before);
+	MUST(err || stream.rx.cons != before || !wanted || stream.closed);
+	MUST(stream.closed || stream.rx.cons == before ||
+	     (mine->cons == stream.rx.cons && notified + stream.suppressed == 1));
+}
+
+/*
+ * What is asked for is what this end remembers that it asked for, and if that was not
+ * reached it is the first that somebody waits for. What it replaces wakes callers of fsync.
+ */
+void prove_stream_ask_cons(void)
+{
+	struct mydevice_ring *tx = &stream.tx;
+	bool honest, reached;
+	u32 pages, prod;
+
+	any_connection();
+	any_ring(tx);
+	pages = tx->pages;
+	prod = tx->prod;
+	reached = mydevice_reached(tx, stream.asked_cons);
+	honest = mydevice_stream_ask_cons(&stream);
+	MUST(rules(tx, pages) && tx->prod == prod);
+	MUST(mine->cons_event == stream.asked_cons);
+	MUST(honest == is_accepted(tx));
+	MUST(!stream.syncers || !reached || stream.writer_wakeups);
+	if (!honest)
+		return;
+	if (mydevice_reached(tx, stream.asked_cons))
+		MUST(mydevice_reached(tx, stream.sync_index));
+	else if (!mydevice_reached(tx, stream.sync_index))
+		MUST(stream.asked_cons - tx->cons <= stream.sync_index - tx->cons);
+	if (!mydevice_reached(tx, mydevice_space_event(tx)) && !mydevice_reached(tx, stream.asked_cons))
+		MUST(stream.asked_cons - tx->cons <= mydevice_space_event(tx) - tx->cons);
+}
+
+/*
+ * What prove_stream_ask_cons promises; model.t puts it in the function's place for
+ * prove_put, prove_sync and prove_synced, which would take long with the function itself.
+ */
+bool promised_ask_cons(struct mydevice_stream *its)
+{
+	struct mydevice_ring *tx = &its->tx;
+	bool honest = nondet_bool();
+	u32 moved = nondet_u32();
+
+	MUST(its == &stream && rules(tx, tx->pages) && !its->closed);
+	its->asked_cons = nondet_u32();
+	if (honest) {
+		ASSUME(moved <= mydevice_used(tx));
+		tx->cons += moved;
+		tx->claim = tx->cons;
+		ASSUME(!mydevice_reached(tx, its->asked_cons) ||
+		       mydevice_reached(tx, its->sync_index));
+	} else {
+		tx->claim = nondet_u32();
+		ASSUME(tx->claim - tx->cons > mydevice_used(tx));
+	}
+	return honest;
+}
+
+void prove_writable(void)
+{
+	bool broken, writable, may_block = nondet_bool();
+	size_t want = nondet_size();
+	u32 pages, prod;
+
+	any_stream();
+	any_ring(&stream.tx);
+	pages = stream.tx.pages;
+	prod = stream.tx.prod;
+	broken = stream.broken;
+	stream.write_lock.held = true;
+	writable = mydevice_stream_writable(&stream, want, may_block);
+	MUST(rules(&stream.tx, pages) && stream.tx.prod == prod);
+	MUST(stream.broken || is_accepted(&stream.tx));
+	MUST(stream.broken == broken || !is_accepted(&stream.tx));
+	MUST(writable == (!stream.broken && !stream.closed &&
+			  (mydevice_free(&stream.tx) || !want)));
+	MUST(writable || stream.broken || stream.closed || !may_block ||
+	     mine->cons_event == stream.asked_cons);
 }
 
 void prove_put(void)
@@ -205,6 +559,7 @@ void prove_put(void)
 	size_t wanted = from.count;
 	u32 pages, before;
 	bool idle;
+	u64 bytes;
 	int err;
 
 	any_stream();
@@ -213,79 +568,90 @@ void prove_put(void)
 	pages = stream.tx.pages;
 	before = stream.tx.prod;
 	idle = stream.broken || stream.closed;
-	err = end_stream_put(&stream, &from, nondet_bool());
+	bytes = stream.bytes_sent;
+	stream.write_lock.held = true;
+	err = mydevice_stream_put(&stream, &from, nondet_bool());
 	MUST(rules(&stream.tx, pages));
 	MUST(stream.tx.prod - before == wanted - from.count);
+	MUST(stream.bytes_sent - bytes == wanted - from.count);
 	MUST(!idle || (err && stream.tx.prod == before));
 	MUST(err != -EIO || stream.broken);
 	MUST(err != -EAGAIN || stream.tx.prod == before);
+	MUST(err || stream.tx.prod != before || !wanted);
+	MUST(stream.tx.prod == before ||
+	     (mine->prod == stream.tx.prod && notified + stream.suppressed == 1));
 }
 
-/* Also: however the peer moves, this comes to an end (its loops do). */
+/* A lie breaks the connection, and what is synced was consumed. */
+void prove_sync(void)
+{
+	u64 goal = nondet_u64();
+	bool synced, broken;
+	u32 pages, prod;
+
+	any_stream();
+	any_ring(&stream.tx);
+	pages = stream.tx.pages;
+	prod = stream.tx.prod;
+	broken = stream.broken;
+	stream.bytes_sent = nondet_u64();
+	ASSUME(goal <= stream.bytes_sent && mydevice_used(&stream.tx) <= stream.bytes_sent);
+	synced = mydevice_stream_synced(&stream, goal);
+	MUST(rules(&stream.tx, pages) && stream.tx.prod == prod);
+	MUST(!synced || !mydevice_stream_unsynced(&stream, goal));
+	MUST(stream.broken || is_accepted(&stream.tx));
+	MUST(stream.broken == broken || !is_accepted(&stream.tx));
+}
+
+/* Also: what is not synced is asked for, and however the peer moves, that comes to an end. */
 void prove_synced(void)
 {
 	u64 goal = nondet_u64();
+	bool synced;
 	u32 pages;
-	int err;
 
 	any_stream();
 	any_ring(&stream.tx);
 	pages = stream.tx.pages;
 	stream.bytes_sent = nondet_u64();
 	ASSUME(goal <= stream.bytes_sent && mydevice_used(&stream.tx) <= stream.bytes_sent);
-	err = end_stream_synced(&stream, goal);
+	synced = mydevice_stream_synced(&stream, goal);
 	MUST(rules(&stream.tx, pages));
-	MUST(err || !end_stream_unsynced(&stream, goal));
-	MUST(err != -EAGAIN || end_stream_unsynced(&stream, goal));
-	MUST(err != -EIO || stream.broken);
+	MUST(synced || stream.broken || mydevice_stream_unsynced(&stream, goal));
 }
 
-/* What cannot be is refused, and the connection is broken then. */
-void prove_look_prod(void)
+/* Wherever the peer says that the indices begin, both rings are empty, and nobody is asked. */
+void prove_begin(void)
 {
-	struct mydevice_ring before;
+	stream.rx.pages = stream.tx.pages = 1;
+	any_halves();
+	mydevice_stream_begin(&stream, mine, theirs);
+	MUST(!mydevice_used(&stream.rx) && !mydevice_used(&stream.tx));
+	MUST(mine->prod == stream.tx.prod && mine->cons == stream.rx.cons);
+	MUST(!mine->prod_event && !mine->cons_event && mine->alive == 1);
+	MUST(stream.mine == mine && stream.theirs == theirs);
+	MUST(mydevice_reached(&stream.tx, stream.sync_index));
+	MUST(stream.seen_prod == stream.rx.prod && stream.seen_cons == stream.tx.cons);
+}
+
+/* A lie told last counts, too; nobody sleeps on, and no lock stays held. */
+void prove_stop(void)
+{
+	u32 rx_pages, tx_pages;
 	bool broken;
-	int err;
-
-	any_stream();
-	any_ring(&stream.rx);
-	before = stream.rx;
-	broken = stream.broken;
-	err = end_stream_look_prod(&stream);
-	MUST(rules(&stream.rx, before.pages) && stream.rx.cons == before.cons);
-	MUST(err ? stream.broken && stream.rx.prod == before.prod :
-	     stream.rx.prod - before.prod <= mydevice_free(&before) &&
-	     stream.broken == broken);
-}
-
-void prove_look_cons(void)
-{
-	struct mydevice_ring before;
-	bool broken;
-	int err;
-
-	any_stream();
-	any_ring(&stream.tx);
-	before = stream.tx;
-	broken = stream.broken;
-	err = end_stream_look_cons(&stream);
-	MUST(rules(&stream.tx, before.pages) && stream.tx.prod == before.prod);
-	MUST(err ? stream.broken && stream.tx.cons == before.cons :
-	     stream.tx.cons - before.cons <= mydevice_used(&before) &&
-	     stream.broken == broken);
-}
-
-/* The interrupt believes nothing: it changes neither ring. */
-void prove_event(void)
-{
-	struct mydevice_ring rx, tx;
+	int closed;
 
 	any_stream();
 	any_ring(&stream.rx);
 	any_ring(&stream.tx);
-	rx = stream.rx;
-	tx = stream.tx;
-	end_stream_event(&stream);
-	MUST(rx.prod == stream.rx.prod && rx.cons == stream.rx.cons);
-	MUST(tx.prod == stream.tx.prod && tx.cons == stream.tx.cons);
+	rx_pages = stream.rx.pages;
+	tx_pages = stream.tx.pages;
+	closed = stream.closed;
+	broken = mydevice_stream_stop(&stream, -EPIPE);
+	MUST(rules(&stream.rx, rx_pages) && rules(&stream.tx, tx_pages));
+	MUST(broken == stream.broken);
+	MUST(broken || (is_accepted(&stream.rx) && is_accepted(&stream.tx)));
+	MUST(stream.closed == (closed ? closed : -EPIPE) && !node.stream);
+	MUST(stream.reader_wakeups && stream.writer_wakeups);
+	MUST(!stream.read_lock.held && !stream.write_lock.held && !node.lock.held);
 }

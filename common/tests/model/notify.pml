@@ -4,11 +4,10 @@
  * reads, as a model for Spin: is somebody left asleep though what it waits for is
  * there, does a byte arrive wrong, does anything go round in circles?
  *
- * The names are those of the drivers without their prefix, so stream_readable is
- * mydevicefront_stream_readable() and mydeviceback_stream_readable(); the functions
- * of mydevicepeer.c have the same steps, and are named where they have another name. A
- * line "barrier:" names each barrier of the code; model.t compares these lines with the
- * sources.
+ * The names are those of mydevice.h and mydevicestream.c without their prefix, so ask_prod
+ * is mydevice_ask_prod() and stream_readable is mydevice_stream_readable(); the functions of
+ * mydevicepeer.c have the same steps. A line "barrier:" names each barrier of the code, which
+ * are in mydevice.h; model.t compares these lines with the sources.
  *
  * Every barrier and every second look can be left out; so can some rules. The list is
  * at "removals". Each of them must make the checker find a trace.
@@ -45,29 +44,29 @@
  * For each: its number, then the settings with which it is found, then what it is.
  */
 /* barriers */
-#define PRODUCED_N	1	/* FSYNCS=0 | stream_produced: no barrier between index and wish */
-#define CONSUMED_N	2	/* FSYNCS=0 | stream_consumed: no barrier between index and wish */
-#define READABLE_N	3	/* FSYNCS=0 | stream_readable: no barrier between wish and second look */
-#define ASK_CONS_N	4	/* FSYNCS=0 | stream_ask_cons: no barrier between wish and second look */
-#define PRODUCED_P	5	/* WEAK=1 | stream_produced: no barrier between bytes and index */
-#define LOOK_PROD_P	6	/* WEAK=1 | stream_look_prod: no barrier between index and bytes */
-#define CONSUMED_C	7	/* WEAK=1 | stream_consumed: no barrier between bytes and index */
-#define LOOK_CONS_C	8	/* WEAK=1 | stream_look_cons: no barrier between index and new bytes */
+#define PRODUCED_N	1	/* FSYNCS=0 | tell_prod: no barrier between index and wish */
+#define CONSUMED_N	2	/* FSYNCS=0 | tell_cons: no barrier between index and wish */
+#define READABLE_N	3	/* FSYNCS=0 | ask_prod: no barrier between wish and second look */
+#define ASK_CONS_N	4	/* FSYNCS=0 | ask_cons: no barrier between wish and second look */
+#define PRODUCED_P	5	/* WEAK=1 | tell_prod: no barrier between bytes and index */
+#define LOOK_PROD_P	6	/* WEAK=1 | look_prod: no barrier between index and bytes */
+#define CONSUMED_C	7	/* WEAK=1 | tell_cons: no barrier between bytes and index */
+#define LOOK_CONS_C	8	/* WEAK=1 | look_cons: no barrier between index and new bytes */
 /* second looks */
-#define READABLE_LOOK	9	/* FSYNCS=0 | stream_readable: no second look */
-#define ASK_CONS_LOOK	10	/* FSYNCS=0 | stream_ask_cons: no second look */
-#define ONCE_MORE	13	/* EDGE=1 | read_iter: a short read does not look once more */
+#define READABLE_LOOK	9	/* FSYNCS=0 | ask_prod: no second look */
+#define ASK_CONS_LOOK	10	/* FSYNCS=0 | ask_cons: no second look */
+#define ONCE_MORE	13	/* EDGE=1 | file_read: a short read does not look once more */
 /* which index is asked for */
-#define READABLE_NEXT	14	/* FSYNCS=0 | stream_readable: asks for the byte before the next */
+#define READABLE_NEXT	14	/* FSYNCS=0 | ask_prod: asks for the byte before the next */
 #define HALF_OF_SPACE	15	/* FSYNCS=0 | stream_ask_cons: asks for the space that there is */
 #define FIRST_OF_BOTH	16	/* FSYNCS=1 STOPS=1 | stream_ask_cons: asks for what fsync waits for though space comes first */
 #define ASK_FOR_SYNC	23	/* CIRCLES=1 FSYNCS=1 | stream_ask_cons: never asks for what fsync waits for */
 #define PASSED		18	/* FSYNCS=0 | mydevice_passed: an index counts only if a move ends there */
 /* sleeping and waking */
 #define REPLACED	17	/* FSYNCS=1 STOPS=1 | stream_ask_cons: replaces a wish that was reached and wakes nobody */
-#define SEEN_FIRST	19	/* FSYNCS=0 | read_iter, write_iter: the counter of wake-ups is read after the look */
+#define SEEN_FIRST	19	/* FSYNCS=0 | file_read, file_write: the counter of wake-ups is read after the look */
 #define WAKE_WRITERS	20	/* FSYNCS=1 | stream_event: wakes one of those who wait for space and in fsync */
-#define READ_ALIVE	21	/* DIES=1 | interrupt: does not look whether the other end is alive */
+#define READ_ALIVE	21	/* DIES=1 | stream_look_alive: does not look whether the other end is alive */
 #define OWN_WISH	24	/* ROUND=1 BYTES=4 | stream_event: wakes only if an index differs from the last interrupt's */
 #define ALIVE_FIRST	22	/* DIES=1 | the dead one's kernel notifies before it writes alive */
 
@@ -137,7 +136,7 @@ bool early;
 byte early_ring[SIZE];
 byte late, late_at;
 
-/* A guess of stream_look_cons that is still to be confirmed; only without LOOK_CONS_C. */
+/* A guess of look_cons that is still to be confirmed; only without LOOK_CONS_C. */
 bool guessed;
 byte guess;
 
@@ -287,8 +286,8 @@ inline unlock()
 		DISTANCE(after, event) < DISTANCE(after, before))
 
 /*
- * barrier: stream_look_cons virt_mb (C)
- * It pairs with the one in stream_consumed. Without it a processor that guesses right
+ * barrier: look_cons virt_mb (C)
+ * It pairs with the one in tell_cons. Without it a processor that guesses right
  * may write new bytes before it has read that there is space.
  */
 inline look_cons()
@@ -308,10 +307,10 @@ inline look_cons()
 }
 
 /*
- * The first half of ask_cons: the wish. One that it replaces may just have been reached, and
+ * The first half of stream_ask_cons: the wish. One that it replaces may just have been reached, and
  * the other end has not read it yet: who waits for that would not be told by anybody else.
  */
-inline ask_cons()
+inline stream_ask_cons()
 {
 	if
 	:: syncers && reached(published) && without != REPLACED -> wake_writers()
@@ -332,8 +331,8 @@ inline ask_cons()
 /*
  * The second half: the second look. Goes back to the first, at the
  * caller's label "ask", if that is to be done again.
- * barrier: stream_ask_cons virt_mb (N)
- * It pairs with the one in stream_consumed between index and wish.
+ * barrier: ask_cons virt_mb (N)
+ * It pairs with the one in tell_cons between index and wish.
  */
 inline second_look()
 {
@@ -353,8 +352,8 @@ inline second_look()
 
 /*
  * The bytes and then the index. What can be put is put.
- * barrier: stream_produced virt_wmb (P)
- * It pairs with the one in stream_look_prod.
+ * barrier: tell_prod virt_wmb (P)
+ * It pairs with the one in look_prod.
  */
 inline put()
 {
@@ -374,7 +373,7 @@ inline put()
 	TELL(("writer: writes the bytes, and prod %d\n", tx_prod))
 }
 
-/* write_iter, stream_put, stream_writable and stream_produced. */
+/* file_write, stream_put, stream_writable and tell_prod. */
 proctype writer()
 {
 	byte left = bytes, want, wish, before;
@@ -401,7 +400,7 @@ write:	turn;
 		:: tx_free -> put(); goto produced
 		:: else
 		fi;
-ask:		ask_cons()
+ask:		stream_ask_cons()
 	}
 	atomic {
 		second_look();
@@ -421,8 +420,8 @@ produced:
 	turn;
 	/*
 	 * The other end's wish, after the index.
-	 * barrier: stream_produced virt_mb (N)
-	 * It pairs with the one in stream_readable between wish and second look.
+	 * barrier: tell_prod virt_mb (N)
+	 * It pairs with the one in ask_prod between wish and second look.
 	 */
 	atomic {
 		(without == PRODUCED_N || mb(WRITER));
@@ -437,7 +436,7 @@ over:
 	done[WRITER] = true
 }
 
-/* fsync and stream_synced. */
+/* file_fsync and stream_synced. */
 proctype fsync(byte me)
 {
 	byte index, wish;
@@ -455,7 +454,7 @@ look:	atomic {
 		:: else
 		fi;
 first:		sync_index = first(sync_index, index);
-ask:		ask_cons()
+ask:		stream_ask_cons()
 	}
 	atomic {
 		second_look();
@@ -483,7 +482,7 @@ proctype interrupt_at_writer()
 	:: atomic { pending_at_writer -> pending_at_writer = false };
 	   if
 	   :: atomic { dies && !memory[ALIVE] && without != READ_ALIVE ->
-		/* schedule_work(&info->death): stop_stream */
+		/* queue_work(..., &node->death): stream_stop */
 		!write_lock; closed = true; wake_writers() }
 	   :: atomic { !dies || memory[ALIVE] || without == READ_ALIVE }
 	   fi;
@@ -517,8 +516,8 @@ inline read_early()
 }
 
 /*
- * barrier: stream_look_prod virt_rmb (P)
- * It pairs with the one in stream_produced. Bytes that were read before it do not count.
+ * barrier: look_prod virt_rmb (P)
+ * It pairs with the one in tell_prod. Bytes that were read before it do not count.
  */
 inline look_prod()
 {
@@ -537,8 +536,8 @@ inline look_prod()
 
 /*
  * What is there is taken: read now or, by a processor that is not told otherwise, later.
- * barrier: stream_consumed virt_mb (C)
- * It pairs with the one in stream_look_cons.
+ * barrier: tell_cons virt_mb (C)
+ * It pairs with the one in look_cons.
  */
 inline take()
 {
@@ -557,7 +556,7 @@ inline take()
 }
 
 /*
- * read_iter, stream_take, stream_readable and stream_consumed.
+ * file_read, stream_take, stream_readable, ask_prod and tell_cons.
  *
  * One who does not block and waits for an edge of epoll has taken note of all edges so
  * far when it begins to read, not each time that it looks.
@@ -605,8 +604,8 @@ look:	atomic {
 	}
 	/*
 	 * The second look, after the wish.
-	 * barrier: stream_readable virt_mb (N)
-	 * It pairs with the one in stream_produced between index and wish.
+	 * barrier: ask_prod virt_mb (N)
+	 * It pairs with the one in tell_prod between index and wish.
 	 */
 	atomic { (without == READABLE_N || mb(READER)) -> read_early() }
 look_again:
@@ -637,8 +636,8 @@ consumed:
 	turn;
 	/*
 	 * The other end's wish, after the index.
-	 * barrier: stream_consumed virt_mb (N)
-	 * It pairs with the one in stream_ask_cons between wish and second look.
+	 * barrier: tell_cons virt_mb (N)
+	 * It pairs with the one in ask_cons between wish and second look.
 	 */
 	atomic {
 		(without == CONSUMED_N || mb(READER));
