@@ -195,9 +195,9 @@
 #ifndef READ_ONCE	/* a process: what the kernel calls these */
 #define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, value)	__atomic_store_n(&(x), value, __ATOMIC_RELAXED)
-#define virt_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
-#define virt_rmb()		__atomic_thread_fence(__ATOMIC_ACQUIRE)
-#define virt_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
+#define virt_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)	/* full */
+#define virt_rmb()		__atomic_thread_fence(__ATOMIC_ACQUIRE)	/* reads */
+#define virt_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)	/* writes */
 #endif
 
 /**
