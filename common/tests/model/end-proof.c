@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * end-proof - the functions of a module that touch what it shares with its peer, proven
+ * end-proof - the functions of the stream that touch what an end shares with its peer, proven
  * by CBMC: whatever the peer writes into the index page, and whenever, no access is out
  * of bounds, no loop is endless, and what this end believes can be true.
  *
- * model.t takes the functions, and the struct that they work on, out of the module as
- * they are, with "end" for the module's name: that is end.c. Each read of the index page
- * is a number of the peer's choice, also if the same word was read before (goto-instrument
- * --nondet-volatile). What the kernel does for them is done here, as badly as it may be.
+ * model.t takes the functions, and the struct that they work on, out of mydevicestream.c as
+ * they are: that is end.c. Each read of the index page is a number of the peer's choice,
+ * also if the same word was read before (goto-instrument --nondet-volatile; end.c and
+ * mydevice.h have the page volatile). What the kernel does for them is done here, as badly
+ * as it may be.
  *
  * Each function named prove_* is a proof of its own: it begins with any stream that keeps
  * the rules of any_stream(), and must leave one. So the rules hold for ever.
@@ -18,6 +19,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Before mydevice.h has its own. */
+#define READ_ONCE(x)			(x)
+#define WRITE_ONCE(x, value)		((x) = (value))
+#define virt_mb()			((void)0)
+#define virt_rmb()			((void)0)
+#define virt_wmb()			((void)0)
 
 #include "mydevice.h"
 
@@ -35,26 +43,26 @@ _Bool nondet_bool(void);
 typedef uint32_t u32;
 typedef int32_t s32;
 typedef uint64_t u64;
-typedef uint32_t grant_ref_t;
 typedef int atomic_t, wait_queue_head_t;
 struct kref { int refs; };
 struct mutex { int owner; };
-struct device { int id; };
-struct xenbus_device { struct device dev; };
+struct device { struct device *parent; };
 struct iov_iter { size_t count; };
 
-struct end_info {
-	struct xenbus_device *dev;
+struct mydevice_stream_ops {
+	const char *peer;
+	void (*notify)(void *end);
+};
+
+struct mydevice_node {
+	struct device dev;
+	const struct mydevice_stream_ops *ops;
+	void *end;
 	atomic_t violations;
 };
 
-#define READ_ONCE(x)			(x)
-#define WRITE_ONCE(x, value)		((x) = (value))
-#define virt_mb()			((void)0)
-#define virt_rmb()			((void)0)
-#define virt_wmb()			((void)0)
 #define atomic_inc(count)		((void)(count))
-#define wake_up(queue)			((void)(queue))
+#define atomic_read(count)		nondet_int()
 #define wake_up_all(queue)		((void)(queue))
 #define wq_has_sleeper(queue)		nondet_bool()
 #define lockdep_assert_held(lock)	((void)(lock))
@@ -97,24 +105,29 @@ static size_t copy_from_iter(void *to, size_t len, struct iov_iter *from)
 	return copied(len, from);
 }
 
-struct end_stream;
+struct mydevice_stream;
 
-static void end_notify(struct end_info *info)
+static void notify(void *end)
 {
-	(void)info;
+	(void)end;
 }
 
 /* They read the page and the clock, and change nothing else that counts. */
-static void end_look_for_bytes(struct end_stream *stream, u32 want)
+static void mydevice_stream_poll_bytes(struct mydevice_stream *stream, u32 want)
 {
 	(void)stream;
 	(void)want;
 }
 
-static void end_look_for_space(struct end_stream *stream, u32 want)
+static void mydevice_stream_poll_space(struct mydevice_stream *stream, u32 want)
 {
 	(void)stream;
 	(void)want;
+}
+
+static void mydevice_stream_look_alive(struct mydevice_stream *stream)
+{
+	(void)stream;
 }
 
 #include "end.c"
@@ -122,9 +135,9 @@ static void end_look_for_space(struct end_stream *stream, u32 want)
 /* -- any stream that keeps the rules ------------------------------------------ */
 
 static struct mydevice_index page;
-static struct xenbus_device device;
-static struct end_info info = { .dev = &device };
-static struct end_stream stream;
+static const struct mydevice_stream_ops ops = { .peer = "peer", .notify = notify };
+static struct mydevice_node node = { .ops = &ops };
+static struct mydevice_stream stream;
 
 /* The proofs of ring-proof.c are for all sizes at once; some of these take longer. */
 #ifndef FIRST_ORDER
@@ -164,8 +177,7 @@ static void any_stream(void)
 {
 	bool front = nondet_bool();
 
-	stream.info = &info;
-	stream.index = &page;
+	stream.node = &node;
 	stream.mine = front ? &page.frontend : &page.backend;
 	stream.theirs = front ? &page.backend : &page.frontend;
 	stream.closed = nondet_bool() ? 0 : nondet_bool() ? -EPIPE : -ENODEV;
@@ -191,7 +203,7 @@ void prove_take(void)
 	pages = stream.rx.pages;
 	before = stream.rx.cons;
 	broken = stream.broken;
-	err = end_stream_take(&stream, &to, nondet_bool());
+	err = mydevice_stream_take(&stream, &to, nondet_bool());
 	MUST(rules(&stream.rx, pages));
 	MUST(stream.rx.cons - before == wanted - to.count);
 	MUST(!broken || (err == -EIO && stream.rx.cons == before));
@@ -213,7 +225,7 @@ void prove_put(void)
 	pages = stream.tx.pages;
 	before = stream.tx.prod;
 	idle = stream.broken || stream.closed;
-	err = end_stream_put(&stream, &from, nondet_bool());
+	err = mydevice_stream_put(&stream, &from, nondet_bool());
 	MUST(rules(&stream.tx, pages));
 	MUST(stream.tx.prod - before == wanted - from.count);
 	MUST(!idle || (err && stream.tx.prod == before));
@@ -225,54 +237,77 @@ void prove_put(void)
 void prove_synced(void)
 {
 	u64 goal = nondet_u64();
+	bool synced;
 	u32 pages;
-	int err;
 
 	any_stream();
 	any_ring(&stream.tx);
 	pages = stream.tx.pages;
 	stream.bytes_sent = nondet_u64();
 	ASSUME(goal <= stream.bytes_sent && mydevice_used(&stream.tx) <= stream.bytes_sent);
-	err = end_stream_synced(&stream, goal);
+	synced = mydevice_stream_synced(&stream, goal);
 	MUST(rules(&stream.tx, pages));
-	MUST(err || !end_stream_unsynced(&stream, goal));
-	MUST(err != -EAGAIN || end_stream_unsynced(&stream, goal));
-	MUST(err != -EIO || stream.broken);
+	MUST(!synced || !mydevice_stream_unsynced(&stream, goal));
 }
 
-/* What cannot be is refused, and the connection is broken then. */
+/* What cannot be is refused. */
 void prove_look_prod(void)
 {
 	struct mydevice_ring before;
-	bool broken;
-	int err;
+	bool honest;
 
 	any_stream();
 	any_ring(&stream.rx);
 	before = stream.rx;
-	broken = stream.broken;
-	err = end_stream_look_prod(&stream);
+	honest = mydevice_look_prod(&stream.rx, stream.theirs);
 	MUST(rules(&stream.rx, before.pages) && stream.rx.cons == before.cons);
-	MUST(err ? stream.broken && stream.rx.prod == before.prod :
-	     stream.rx.prod - before.prod <= mydevice_free(&before) &&
-	     stream.broken == broken);
+	MUST(honest ? stream.rx.prod - before.prod <= mydevice_free(&before) :
+	     stream.rx.prod == before.prod);
 }
 
 void prove_look_cons(void)
 {
 	struct mydevice_ring before;
-	bool broken;
-	int err;
+	bool honest;
 
 	any_stream();
 	any_ring(&stream.tx);
 	before = stream.tx;
-	broken = stream.broken;
-	err = end_stream_look_cons(&stream);
+	honest = mydevice_look_cons(&stream.tx, stream.theirs);
 	MUST(rules(&stream.tx, before.pages) && stream.tx.prod == before.prod);
-	MUST(err ? stream.broken && stream.tx.cons == before.cons :
-	     stream.tx.cons - before.cons <= mydevice_used(&before) &&
-	     stream.broken == broken);
+	MUST(honest ? stream.tx.cons - before.cons <= mydevice_used(&before) :
+	     stream.tx.cons == before.cons);
+}
+
+/* The last claim was accepted, or the connection is broken. */
+void prove_readable(void)
+{
+	bool readable;
+	u32 pages;
+
+	any_stream();
+	any_ring(&stream.rx);
+	pages = stream.rx.pages;
+	stream.rx.claim = stream.rx.prod;
+	readable = mydevice_stream_readable(&stream, nondet_size(), nondet_bool());
+	MUST(rules(&stream.rx, pages));
+	MUST(stream.broken || stream.rx.claim == stream.rx.prod);
+	MUST(!readable || (mydevice_used(&stream.rx) && !stream.broken));
+}
+
+void prove_writable(void)
+{
+	bool writable;
+	u32 pages;
+
+	any_stream();
+	any_ring(&stream.tx);
+	pages = stream.tx.pages;
+	stream.tx.claim = stream.tx.cons;
+	writable = mydevice_stream_writable(&stream, nondet_size(), nondet_bool());
+	MUST(rules(&stream.tx, pages));
+	MUST(stream.broken || stream.tx.claim == stream.tx.cons);
+	MUST(!writable || !stream.broken);
 }
 
 /* The interrupt believes nothing: it changes neither ring. */
@@ -285,7 +320,7 @@ void prove_event(void)
 	any_ring(&stream.tx);
 	rx = stream.rx;
 	tx = stream.tx;
-	end_stream_event(&stream);
+	mydevice_stream_event(&stream);
 	MUST(rx.prod == stream.rx.prod && rx.cons == stream.rx.cons);
 	MUST(tx.prod == stream.tx.prod && tx.cons == stream.tx.cons);
 }

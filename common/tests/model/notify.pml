@@ -4,9 +4,9 @@
  * reads, as a model for Spin: is somebody left asleep though what it waits for is
  * there, does a byte arrive wrong, does anything go round in circles?
  *
- * The names are those of the drivers without their prefix, so stream_readable is
- * mydevicefront_stream_readable() and mydeviceback_stream_readable(); the functions
- * of mydevicepeer.c have the same steps, and are named where they have another name. A
+ * The names are those of the modules without their prefix, so stream_readable is
+ * mydevice_stream_readable(), and look_prod mydevice_look_prod(), of mydevice.h; the
+ * functions of mydevicepeer.c have the same steps, and are named with their barriers. A
  * line "barrier:" names each barrier of the code; model.t compares these lines with the
  * sources.
  *
@@ -45,14 +45,14 @@
  * For each: its number, then the settings with which it is found, then what it is.
  */
 /* barriers */
-#define PRODUCED_N	1	/* FSYNCS=0 | stream_produced: no barrier between index and wish */
-#define CONSUMED_N	2	/* FSYNCS=0 | stream_consumed: no barrier between index and wish */
-#define READABLE_N	3	/* FSYNCS=0 | stream_readable: no barrier between wish and second look */
-#define ASK_CONS_N	4	/* FSYNCS=0 | stream_ask_cons: no barrier between wish and second look */
-#define PRODUCED_P	5	/* WEAK=1 | stream_produced: no barrier between bytes and index */
-#define LOOK_PROD_P	6	/* WEAK=1 | stream_look_prod: no barrier between index and bytes */
-#define CONSUMED_C	7	/* WEAK=1 | stream_consumed: no barrier between bytes and index */
-#define LOOK_CONS_C	8	/* WEAK=1 | stream_look_cons: no barrier between index and new bytes */
+#define PRODUCED_N	1	/* FSYNCS=0 | tell_prod: no barrier between index and wish */
+#define CONSUMED_N	2	/* FSYNCS=0 | tell_cons: no barrier between index and wish */
+#define READABLE_N	3	/* FSYNCS=0 | ask_prod: no barrier between wish and second look */
+#define ASK_CONS_N	4	/* FSYNCS=0 | ask_cons: no barrier between wish and second look */
+#define PRODUCED_P	5	/* WEAK=1 | tell_prod: no barrier between bytes and index */
+#define LOOK_PROD_P	6	/* WEAK=1 | look_prod: no barrier between index and bytes */
+#define CONSUMED_C	7	/* WEAK=1 | tell_cons: no barrier between bytes and index */
+#define LOOK_CONS_C	8	/* WEAK=1 | look_cons: no barrier between index and new bytes */
 /* second looks */
 #define READABLE_LOOK	9	/* FSYNCS=0 | stream_readable: no second look */
 #define ASK_CONS_LOOK	10	/* FSYNCS=0 | stream_ask_cons: no second look */
@@ -137,7 +137,7 @@ bool early;
 byte early_ring[SIZE];
 byte late, late_at;
 
-/* A guess of stream_look_cons that is still to be confirmed; only without LOOK_CONS_C. */
+/* A guess of look_cons that is still to be confirmed; only without LOOK_CONS_C. */
 bool guessed;
 byte guess;
 
@@ -287,8 +287,9 @@ inline unlock()
 		DISTANCE(after, event) < DISTANCE(after, before))
 
 /*
- * barrier: stream_look_cons virt_mb (C)
- * It pairs with the one in stream_consumed. Without it a processor that guesses right
+ * barrier: look_cons virt_mb (C)
+ * barrier: stream_look_cons virt_mb (C)	of mydevicepeer.c
+ * It pairs with the one in tell_cons. Without it a processor that guesses right
  * may write new bytes before it has read that there is space.
  */
 inline look_cons()
@@ -332,10 +333,10 @@ inline ask_cons()
 /*
  * The second half: the second look. Goes back to the first, at the
  * caller's label "ask", if that is to be done again.
- * barrier: stream_ask_cons virt_mb (N)
+ * barrier: ask_cons virt_mb (N)
  * barrier: stream_writable virt_mb (N)		of mydevicepeer.c
  * barrier: stream_synced virt_mb (N)		of mydevicepeer.c
- * It pairs with the one in stream_consumed between index and wish.
+ * It pairs with the one in tell_cons between index and wish.
  */
 inline second_look()
 {
@@ -355,8 +356,9 @@ inline second_look()
 
 /*
  * The bytes and then the index. What can be put is put.
- * barrier: stream_produced virt_wmb (P)
- * It pairs with the one in stream_look_prod.
+ * barrier: tell_prod virt_wmb (P)
+ * barrier: stream_produced virt_wmb (P)	of mydevicepeer.c
+ * It pairs with the one in look_prod.
  */
 inline put()
 {
@@ -376,7 +378,7 @@ inline put()
 	TELL(("writer: writes the bytes, and prod %d\n", tx_prod))
 }
 
-/* write_iter, stream_put, stream_writable and stream_produced. */
+/* file_write, stream_put, stream_writable and tell_prod. */
 proctype writer()
 {
 	byte left = bytes, want, wish, before;
@@ -423,8 +425,9 @@ produced:
 	turn;
 	/*
 	 * The other end's wish, after the index.
-	 * barrier: stream_produced virt_mb (N)
-	 * It pairs with the one in stream_readable between wish and second look.
+	 * barrier: tell_prod virt_mb (N)
+	 * barrier: stream_produced virt_mb (N)	of mydevicepeer.c
+	 * It pairs with the one in ask_prod between wish and second look.
 	 */
 	atomic {
 		(without == PRODUCED_N || mb(WRITER));
@@ -519,8 +522,9 @@ inline read_early()
 }
 
 /*
- * barrier: stream_look_prod virt_rmb (P)
- * It pairs with the one in stream_produced. Bytes that were read before it do not count.
+ * barrier: look_prod virt_rmb (P)
+ * barrier: stream_look_prod virt_rmb (P)	of mydevicepeer.c
+ * It pairs with the one in tell_prod. Bytes that were read before it do not count.
  */
 inline look_prod()
 {
@@ -539,8 +543,9 @@ inline look_prod()
 
 /*
  * What is there is taken: read now or, by a processor that is not told otherwise, later.
- * barrier: stream_consumed virt_mb (C)
- * It pairs with the one in stream_look_cons.
+ * barrier: tell_cons virt_mb (C)
+ * barrier: stream_consumed virt_mb (C)	of mydevicepeer.c
+ * It pairs with the one in look_cons.
  */
 inline take()
 {
@@ -559,7 +564,7 @@ inline take()
 }
 
 /*
- * read_iter, stream_take, stream_readable and stream_consumed.
+ * file_read, stream_take, stream_readable and tell_cons.
  *
  * One who does not block and waits for an edge of epoll has taken note of all edges so
  * far when it begins to read, not each time that it looks.
@@ -607,8 +612,9 @@ look:	atomic {
 	}
 	/*
 	 * The second look, after the wish.
-	 * barrier: stream_readable virt_mb (N)
-	 * It pairs with the one in stream_produced between index and wish.
+	 * barrier: ask_prod virt_mb (N)
+	 * barrier: stream_readable virt_mb (N)	of mydevicepeer.c
+	 * It pairs with the one in tell_prod between index and wish.
 	 */
 	atomic { (without == READABLE_N || mb(READER)) -> read_early() }
 look_again:
@@ -639,8 +645,9 @@ consumed:
 	turn;
 	/*
 	 * The other end's wish, after the index.
-	 * barrier: stream_consumed virt_mb (N)
-	 * It pairs with the one in stream_ask_cons between wish and second look.
+	 * barrier: tell_cons virt_mb (N)
+	 * barrier: stream_consumed virt_mb (N)	of mydevicepeer.c
+	 * It pairs with the one in ask_cons between wish and second look.
 	 */
 	atomic {
 		(without == CONSUMED_N || mb(READER));
