@@ -15,7 +15,7 @@ export FRONT BACK
 # -- the two ends -------------------------------------------------------------
 
 other() { if [ "$1" = back ]; then echo front; else echo back; fi; }
-stat_of() { "in_$1" "cat /sys/bus/xen*/devices/mydevice-*0/$2"; }
+stat_of() { "in_$1" "cat /sys/class/mydevice*/mydevice*0/$2"; }
 
 # io END CALL...: the calls' results on one line.
 io() {
@@ -342,32 +342,32 @@ old_files() {
 	is "$(io "$peer" open:r read:9)" "read 3 new" "the other end reads what the new one wrote"
 }
 
-# Every attribute is a number, and so are those that one end alone has.
+# Every attribute is a number, those of the stream and those of the event channel.
 attributes() {
 	for end in front back; do
 		own=answer
 		[ $end = back ] || own=round_trip_ns
-		is "$("in_$end" "cd /sys/bus/xen*/devices/mydevice-*0 && grep -hE '^[0-9]+\$' version generation reconnects violations \
-			events_sent events_received events_suppressed events_spurious sleeps bytes_sent bytes_received \
-			out_ring_page_order in_ring_page_order $own | wc -l")" 14 "$end: 14 attributes are numbers"
+		is "$("in_$end" "cd /sys/class/mydevice*/mydevice*0 && grep -hE '^[0-9]+\$' generation violations \
+			events_suppressed events_spurious sleeps bytes_sent bytes_received tx_ring_page_order rx_ring_page_order \
+			device/events_sent device/events_received device/$own | wc -l")" 12 "$end: 12 attributes are numbers"
 	done
 }
 
 # notified END COMMAND OTHER-END: an event of one's own making, and who received it.
 notified() {
-	before=$(stat_of "$3" events_received)
+	before=$(stat_of "$3" device/events_received)
 	"in_$1" "cd /sys/bus/xen*/devices/mydevice-*0 && $2 && usleep 300000"
-	is "$(($(stat_of "$3" events_received) - before))" 1 "$1: $2, and the other end received an event"
+	is "$(($(stat_of "$3" device/events_received) - before))" 1 "$1: $2, and the other end received an event"
 }
 
 # No stream moves meanwhile, so there are no events but these.
 events_by_hand() {
 	answer=/sys/bus/xen-backend/devices/mydevice-$guest-0/answer
 	notified front 'echo 1 >notify' back
-	is "$(stat_of front round_trip_ns)" 0 "front: and it was not answered"
+	is "$(stat_of front device/round_trip_ns)" 0 "front: and it was not answered"
 	in_back "echo 1 >$answer"
 	notified front 'echo 1 >notify' back
-	has "$(stat_of front round_trip_ns)" '^[1-9][0-9]+$' "front: and it was answered"
+	has "$(stat_of front device/round_trip_ns)" '^[1-9][0-9]+$' "front: and it was answered"
 	ok "back: an answer is yes or no" in_back "! echo maybe >$answer"
 	in_back "echo 0 >$answer"
 	notified back 'echo 1 >notify' front
@@ -383,14 +383,14 @@ statistics() {
 	is "$(stat_of back bytes_sent) $(stat_of front bytes_received)" "3 0" "three to the frontend, and wait there"
 	has "$(in_front 'cat /sys/kernel/debug/mydevicefront/mydevice-0')" '^received +262144 +3 +0 ' "debugfs shows them"
 	has "$(in_back "cat /sys/kernel/debug/mydeviceback/mydevice-$guest-0")" '^sent +262144 +3 +0 ' "at both ends"
-	is "$(stat_of front generation) $(stat_of front reconnects)" "1 0" "a device that is bound anew begins at its first connection"
+	is "$(stat_of front generation)" 1 "a device that is bound anew begins at its first connection"
 	has "$(stat_of back generation)" '^[1-9][0-9]*$' "the other end counts on"
-	is "$(stat_of front version) $(stat_of back out_ring_page_order) $(stat_of back in_ring_page_order)" "3 6 6" "version and orders"
+	is "$(stat_of front tx_ring_page_order) $(stat_of front rx_ring_page_order) $(stat_of back tx_ring_page_order)" "6 6 6" "the rings' orders"
 	unbind front && until_state '6 6' >/dev/null
-	is "$(in_back "cat /sys/bus/xen-backend/devices/mydevice-$guest-0/bytes_sent 2>&1")" \
+	is "$(in_back "cat /sys/class/mydeviceback/mydevice$guest.0/bytes_sent 2>&1")" \
 		"cat: read error: Transport endpoint is not connected" "statistics end with what they describe"
 	ok "nobody can be notified then" in_back "! echo 1 >/sys/bus/xen-backend/devices/mydevice-$guest-0/notify"
-	is "$(stat_of back events_received) $(stat_of back version)" "0 0" "so do the counts of events"
+	is "$(stat_of back device/events_received)" 0 "so do the counts of events"
 	bind front >/dev/null
 	events_by_hand
 }

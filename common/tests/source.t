@@ -27,6 +27,9 @@ builds_alone() {
 
 copy_builds_silently() { copy_out "$1" && builds_silently "$work/$1"; }
 
+# What a stage's modules are made of.
+module_sources() { git ls-files "$1/mydevice.h" "$1/mydevicefront.c" "$1/mydeviceback.c" "$1/mydevicestream.c"; }
+
 # semantic_patches DIRECTORY FILE...: what they find, with the options that each of
 # them names. The two that are written in OCaml would need a compiler for it.
 semantic_patches() {
@@ -52,7 +55,7 @@ finds_planted_bug() {
 # hold a lock that this thread waits for. They allocate memory without I/O.
 allocates_without_io() {
 	for file in "$1"/mydevicefront.c "$1"/mydeviceback.c; do
-		for name in probe remove resume otherend_changed bury; do
+		for name in probe remove resume otherend_changed peer_died; do
 			awk -v name="_$name(" -v file="$file" '
 				index($0, name) && !/;$/ { on = 1; there = 1 }
 				on && /memalloc_noio_save\(\)/ { saved = 1 }
@@ -65,19 +68,71 @@ allocates_without_io() {
 
 # A kernel whose pages are not those of the protocol is refused in words.
 refuses_other_pages() {
-	for file in mydevicefront.c mydeviceback.c; do
-		sed -n '/^#if PAGE_SHIFT/,/^#endif/p' "03-shared-memory/$file" >"$work/pages.c"
-		gcc -E -DPAGE_SHIFT=12 "$work/pages.c" >/dev/null || return
-		! said=$(gcc -E -DPAGE_SHIFT=14 "$work/pages.c" 2>&1) || { echo "$file takes pages of 16 KiB"; return 1; }
-		echo "$said" | grep 'use a kernel with such pages' || return
-	done
+	sed -n '/^#if PAGE_SHIFT/,/^#endif/p' 03-shared-memory/mydevicestream.c >"$work/pages.c"
+	gcc -E -DPAGE_SHIFT=12 "$work/pages.c" >/dev/null || return
+	! said=$(gcc -E -DPAGE_SHIFT=14 "$work/pages.c" 2>&1) || { echo "pages of 16 KiB are taken"; return 1; }
+	echo "$said" | grep 'use a kernel with such pages'
+}
+
+# The lines that each file of the last stage may have. A change that needs more says why.
+sizes() {
+	cat <<-'SIZES'
+		Kbuild            10
+		Makefile          50
+		activate.sh      100
+		deactivate.sh    110
+		mydevice.h       610
+		mydeviceback.c   870
+		mydevicefront.c  800
+		mydevicebus.c    900
+		mydevicebus.h    360
+		mydevicepeer.c  1220
+		mydevicestream.c 1110
+	SIZES
+}
+
+no_longer() { [ "$(wc -l <"$1")" -le "$2" ] || { echo "$1 has $(wc -l <"$1") lines"; return 1; }; }
+
+# Functions of more than 50 lines. A function that lists every state may have 60.
+long_functions() {
+	awk '
+		FNR == 1 { name = "" }
+		/^[a-z].*\(/ && name == "" { name = $0; first = FNR; body = 0
+			sub(/\(.*/, "", name); sub(/.*[ *]/, "", name) }
+		/^{/ { body = 1 }
+		/;$/ && !body { name = "" }
+		/^}/ && name != "" {
+			lines = FNR - first + 1
+			if (lines > (name ~ /_otherend_changed$/ ? 60 : 50))
+				print FILENAME ": " name " has " lines " lines"
+			name = "" }' "$@"
+}
+
+finds_a_long_function() {
+	{ echo 'static int planted(void)'; echo '{'; seq -f '	f(%g);' 48; echo '}'; } >"$work/planted.c"
+	[ "$(long_functions "$work/planted.c")" = "$work/planted.c: planted has 51 lines" ]
+}
+
+# In both modules by intent: attributes of the device on the XenBus, which has no type
+# but its end's; what an end registers, and does for the stream; and the first steps of
+# both ends, which a reader compares. (Of peer_died it is the last lines, before a comment
+# that both have.) The two scripts are each complete, to be copied to a domain alone.
+twice="notify_store events_sent_show events_received_show stream_ops init exit ids driver probe connect peer_died"
+duplicates() { awk -v MOST=10 -v ALLOWED="$twice" -f common/tests/duplicates.awk "$@"; }
+
+finds_a_duplicate() {
+	seq -f '	front(mydevicefront_%g);' 11 >"$work/planted.c"
+	sed 's/mydevicefront/mydeviceback/' "$work/planted.c" >"$work/planted-too.c"
+	duplicates "$work/planted.c" "$work/planted-too.c" | grep -F 'planted.c:1 and '
 }
 
 ok "the kernel's scripts can be unpacked" unpack_scripts
 ok "coccinelle finds a planted use after free" finds_planted_bug
+ok "a function of 51 lines is found" finds_a_long_function
+ok "eleven lines that stand in both modules are found" finds_a_duplicate
 # shellcheck disable=SC2046 # one word a file
 ok "coccinelle finds nothing in the modules, with the kernel's semantic patches" \
-	says_nothing semantic_patches . $(git ls-files '0*/mydevicefront.c' '0*/mydeviceback.c' '0*/mydevice.h')
+	says_nothing semantic_patches . $(module_sources '0*')
 previous=
 for stage in $stages; do
 	ok "$stage: builds alone, copied out of the tutorial" builds_alone "$stage"
@@ -85,9 +140,12 @@ for stage in $stages; do
 	ok "$stage: checkpatch --strict has nothing to say" in_kernel_style "$top/$stage"
 	ok "$stage: kernel-doc has nothing to say" documented "$top/$stage"
 	ok "$stage: what XenBus calls allocates without I/O" allocates_without_io "$stage"
+	case $stage in 03-*) more=' mydevicestream.c' ;; *) more= ;; esac
 	is "$(cd "$stage" && git ls-files . | sort | paste -sd ' ')" \
-		"Kbuild Makefile activate.sh deactivate.sh mydevice.h mydeviceback.c mydevicebus.c mydevicebus.h mydevicefront.c mydevicepeer.c" \
-		"$stage: the files that every stage has"
+		"Kbuild Makefile activate.sh deactivate.sh mydevice.h mydeviceback.c mydevicebus.c mydevicebus.h mydevicefront.c mydevicepeer.c$more" \
+		"$stage: the files that every stage has${more:+, and}$more"
+	ok "$stage: no function is longer than 50 lines" says_nothing long_functions "$stage"/mydevice*[a-z].c
+	ok "$stage: nothing is written twice" says_nothing duplicates "$stage"/mydevice.h "$stage"/mydevice*[a-z].c
 	for file in $(cd "$stage" && git ls-files .); do
 		[ -n "$previous" ] || continue
 		n=$(removed "$previous/$file" "$stage/$file")
@@ -100,6 +158,12 @@ for stage in $stages; do
 	previous=$stage
 done
 
+while read -r file most; do
+	ok "03-shared-memory/$file has at most $most lines" no_longer "03-shared-memory/$file" "$most" </dev/null
+done <<END
+$(sizes)
+END
+is "$(sizes | awk '{ print $1 }' | sort)" "$(cd 03-shared-memory && git ls-files . | sort)" "that is all of its files"
 ok "a kernel with pages of 16 KiB is refused, with the reason" refuses_other_pages
 # shellcheck disable=SC2046 # one word a file
 ok "shellcheck has nothing to say" shellcheck -x \

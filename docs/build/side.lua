@@ -14,7 +14,7 @@ local near = 8		-- lines that are shown around a change
 -- All lines of both files: { ' ', '-' or '+', text, number in the old, in the new }.
 local function lines(old, new)
 	local found, a, b, body = {}, 0, 0, false
-	local pipe = assert(io.popen(string.format('diff --minimal -U 100000 %s %s', old, new)))
+	local pipe = assert(io.popen(string.format('diff --minimal -N -U 100000 %s %s', old, new)))
 	for line in pipe:lines() do
 		local op = line:sub(1, 1)
 		if body and op ~= '\\' then
@@ -72,7 +72,8 @@ function Pandoc(doc)
 	local before = previous(stage)
 	local blocks = { pandoc.Para { pandoc.Link('The same, change by change and with reasons', stage .. '-diff.html') } }
 	for _, file in ipairs(source.files) do
-		local all = lines(before .. '/' .. file, stage .. '/' .. file)
+		local new = stage .. '/' .. file
+		local all = source.read(new) and lines(before .. '/' .. file, new) or {}
 		if #all > 0 then
 			blocks[#blocks + 1] = pandoc.Header(2, { pandoc.Code(file) }, pandoc.Attr(file))
 			blocks[#blocks + 1] = pandoc.RawBlock('html', string.format(

@@ -27,8 +27,8 @@ function source.stages()
 	return stages
 end
 
--- The files that every stage has; a stage may lack one that is not made yet.
-source.files = { 'mydevice.h', 'mydevicefront.c', 'mydeviceback.c', 'mydevicepeer.c',
+-- The files of a stage; not every stage has each of them.
+source.files = { 'mydevice.h', 'mydevicefront.c', 'mydeviceback.c', 'mydevicestream.c', 'mydevicepeer.c',
 	'mydevicebus.c', 'mydevicebus.h', 'activate.sh', 'deactivate.sh', 'Kbuild', 'Makefile' }
 
 -- Whether a line of C begins inside a comment, and how many braces are open: with
@@ -114,6 +114,10 @@ function source.definitions(lines)
 		end
 		local name = name_of(lines, first, last)
 		local before = defs[#defs]
+		if name:match('^/%* %-%- .*%-%- %*/$') then
+			first = nil	-- a line between two sections defines nothing
+			return
+		end
 		if name == 'includes' and before and before.name == name then
 			before.last = last
 		else

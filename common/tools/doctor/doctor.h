@@ -236,6 +236,7 @@ bool has_to_move(const struct patient *patient, enum xb_end end);
 /* driver.c */
 const char *bus_of(enum xb_end end);
 void bus_name(const struct patient *patient, const struct side *side, char name[XB_NAME_MAX]);
+void node_name(const struct patient *patient, const struct side *side, char name[XB_NAME_MAX]);
 bool is_bound(const struct patient *patient, const struct side *side);
 bool driver_of(const struct patient *patient, const struct side *side, char name[XB_NAME_MAX]);
 bool any_driver(enum xb_end end, bool (*match)(const char *driver, const void *with),

@@ -30,6 +30,16 @@ void bus_name(const struct patient *patient, const struct side *side, char name[
 		snprintf(name, XB_NAME_MAX, "%s-%u", patient->type, patient->number);
 }
 
+/* "mydevice0" at the one end, "mydevice1.0" at the other. */
+void node_name(const struct patient *patient, const struct side *side, char name[XB_NAME_MAX])
+{
+	if (side->end == XB_FRONT)
+		snprintf(name, XB_NAME_MAX, "%s%u", patient->type, patient->number);
+	else
+		snprintf(name, XB_NAME_MAX, "%s%u.%u", patient->type,
+			 patient->side[XB_FRONT].domid, patient->number);
+}
+
 static void sysfs_path(char path[PATH_MAX], const struct patient *patient,
 		       const struct side *side, const char *what)
 {
@@ -328,25 +338,27 @@ bool check_overwritten(struct patient *patient)
 }
 
 /*
- * The stage's drivers have the version that they agreed on in an attribute; it is 0 until
- * they have. A state that could not be written stays what it was.
+ * The last stage's device nodes count what their connection moves, and that cannot be read
+ * without one. A state that could not be written stays what it was.
  */
 bool check_alive(struct patient *patient)
 {
-	char path[PATH_MAX], version[16];
+	char path[PATH_MAX], driver[XB_NAME_MAX], node[XB_NAME_MAX], count[32];
 
 	if (!connected(patient) || !is_ours(patient))
 		return true;
 	for (int end = XB_FRONT; end <= XB_BACK; end++) {
 		const struct side *side = &patient->side[end];
 
-		sysfs_path(path, patient, side, "version");
-		if (!is_bound(patient, side) || !read_text(path, version, sizeof(version)) ||
-		    strcmp(version, "0"))
+		if (!is_bound(patient, side) || !driver_of(patient, side, driver))
+			continue;
+		node_name(patient, side, node);
+		snprintf(path, sizeof(path), "/sys/class/%s/%s/bytes_sent", driver, node);
+		if (access(path, F_OK) || read_text(path, count, sizeof(count)))
 			continue;
 		finding(patient, ERROR, CONNECTED_DEAD,
-			"Connected by its states and dead: the %s's driver has no connection (its version is 0)",
-			xb_end_name(end));
+			"Connected by its states and dead: the %s's driver has no connection (%s says so)",
+			xb_end_name(end), path);
 		advice_bind(patient, side);
 	}
 	return true;

@@ -44,7 +44,7 @@ enum { SENT, RECEIVED };
  */
 struct sleeper {
 	const char *module;
-	char node[XB_NAME_MAX];
+	char node[XB_NAME_MAX + 5];
 	int ring;
 	int tid;
 	struct task task;
@@ -212,12 +212,8 @@ bool check_rings(struct patient *patient)
 		}
 		bus_name(patient, side, name);
 		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s", driver, name);
-		if (end == XB_FRONT)
-			snprintf(sleeper.node, sizeof(sleeper.node), "/dev/%s%u", patient->type,
-				 patient->number);
-		else
-			snprintf(sleeper.node, sizeof(sleeper.node), "/dev/%s%u.%u", patient->type,
-				 patient->side[XB_FRONT].domid, patient->number);
+		node_name(patient, side, name);
+		snprintf(sleeper.node, sizeof(sleeper.node), "/dev/%s", name);
 		for (sleeper.ring = SENT; sleeper.ring <= RECEIVED; sleeper.ring++)
 			look_at_ring(patient, side, path, &sleeper);
 	}
