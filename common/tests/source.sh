@@ -34,7 +34,7 @@ unpack_scripts() {
 
 # modules_sources DIRECTORY: what the kernel's style is for.
 modules_sources() {
-	find "$1" -maxdepth 1 -name '*.[ch]' ! -name '*peer*.c' ! -name '*.mod.c' | sort
+	find "$1" -maxdepth 1 -name '*.[ch]' ! -name '*peer*.c' ! -name '*bus*.[ch]' ! -name '*.mod.c' | sort
 }
 
 in_kernel_style() {
@@ -51,5 +51,5 @@ documented() {
 
 # removed FILE FILE: lines that are taken away from the first.
 removed() {
-	diff -u --minimal "$1" "$2" | grep -c '^-[^-]'
+	diff -u --minimal -N "$1" "$2" | grep -c '^-[^-]'
 }
