@@ -29,7 +29,8 @@ same_but_kbuild() {
 # Most jumps are lines of their own; the macros that make functions have some, too.
 jumps_are_counted() {
 	cd "$work/tree/03-shared-memory/counting" && gcov mydevicefront.gcno >/dev/null 2>&1 || return
-	! grep -E '^ *-: *[0-9]+:.*(return|goto|break|continue)' mydevicefront.c.gcov | grep -v '\\$\|\*'
+	! grep -E '^ *-: *[0-9]+:.*(return|goto|break|continue)' mydevicefront.c.gcov mydevicestream.c.gcov |
+		grep -v '\\$\|\*'
 }
 
 # -- the report ----------------------------------------------------------------
@@ -88,6 +89,31 @@ sed -i '/Why not/d' "$work/not-covered"
 complains 'no reason: 01 other: return -EIO' "an entry without a reason is wrong"
 sed -i '/^01 other/,$d' "$work/not-covered"
 complains '^01-test/test.c:22: other: return -EIO' "a line that has none is named"
+cat >>"$work/01-test/test.c.gcov" <<'END'
+        3:   30:static int both(void)
+        -:   31:{
+        3:   32:	once();
+        -:   33:}
+------------------
+both:
+function both called 0 returned 0% blocks executed 0%
+    #####:   30:static int both(void)
+        -:   31:{
+    #####:   32:	once();
+        -:   33:}
+------------------
+both:
+        3:   30:static int both(void)
+        -:   31:{
+        3:   32:	once();
+        -:   33:}
+------------------
+    #####:   40:static int last(void)
+END
+report
+has "$said" '^01-test/test.c:40: last' "a line after a function that is in both modules is named"
+is "$(echo "$said" | grep both)" "" "a line that one of them executes is executed"
+sed -i '/^        3:   30/,$d' "$work/01-test/test.c.gcov"
 printf '01 other sometimes\n\treturn -EIO;\n\t: Luck.\n\n01 good\n\tfive();\n\t: Gone.\n' >>"$work/not-covered"
 complains 'in the list, but executed, or not there: 01 good: five' "a line in the list that is not there is wrong"
 sed -i '/^01 good/,/^$/{/five/,$d}; s/#####:   22/    7:   22/' "$work/not-covered" "$work/01-test/test.c.gcov"

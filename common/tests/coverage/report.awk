@@ -6,7 +6,7 @@
 # or if an entry of the list is of use for nothing.
 #
 # A line's function is the one whose head stands last above it, in the kernel's style; or
-# the macro that makes one, such as MYDEVICEFRONT_COUNT.
+# the macro that makes one, such as MYDEVICE_COUNT.
 
 function trim(text) {
 	gsub(/[[:space:]]+/, " ", text)
@@ -67,6 +67,13 @@ FNR == 1 {
 	sub(/\.gcov$/, "", file)
 	name = ""
 }
+
+# A function that is in both modules comes once with the sum of its counts, and then once
+# for each, between lines of dashes and below its name. The sum is what counts.
+/^-+$/ { in_one = 0; dashes = 1; next }
+dashes && /^[a-zA-Z_0-9.]+:$/ { in_one = 1 }
+{ dashes = 0 }
+in_one { next }
 
 /^(function|branch|call) / { next }
 
