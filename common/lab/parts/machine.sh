@@ -126,19 +126,15 @@ monitor() {
 		tr -d '\r' | sed 's/^(qemu).*\x1b\[K//; s/^(qemu) *//')
 }
 
-machine_pid() {
-	[ -s "$run/pid" ] && cat "$run/pid"
-}
-
 # A pid file may outlive its process, and the number may be somebody else's by
 # now: the process must be a QEMU that stays in this directory.
 machine_alive() {
-	pid=$(machine_pid) && is_our_qemu "$pid" "$run"
+	[ -s "$run/pid" ] && read -r pid <"$run/pid" && is_our_qemu "$pid" "$run"
 }
 
 is_our_qemu() {
-	tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline" | grep -q '^qemu-system-x86_64 ' &&
-		[ "$(readlink "/proc/$1/cwd")" = "$2" ]
+	{ read -r running <"/proc/$1/comm"; } 2>/dev/null && [ "$running" = qemu-system-x86 ] &&
+		{ [ "/proc/$1/cwd" -ef "$2" ] || [ "$(readlink "/proc/$1/cwd")" = "$2" ]; }
 }
 
 machine_kill() {
