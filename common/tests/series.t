@@ -10,7 +10,7 @@ stage=03-shared-memory
 . "$top/common/tests/source.sh"
 unset STEP
 most_added=300
-most_removed=12
+most_removed=15
 tree=$work/tree
 patches=docs/series/$stage
 cd "$top" || exit
