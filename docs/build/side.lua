@@ -14,7 +14,7 @@ local near = 8		-- lines that are shown around a change
 -- All lines of both files: { ' ', '-' or '+', text, number in the old, in the new }.
 local function lines(old, new)
 	local found, a, b, body = {}, 0, 0, false
-	local pipe = assert(io.popen(string.format('diff --minimal -U 100000 %s %s', old, new)))
+	local pipe = assert(io.popen(string.format('diff --minimal -N -U 100000 %s %s', old, new)))
 	for line in pipe:lines() do
 		local op = line:sub(1, 1)
 		if body and op ~= '\\' then
