@@ -72,7 +72,8 @@ function Pandoc(doc)
 	local before = previous(stage)
 	local blocks = { pandoc.Para { pandoc.Link('The same, change by change and with reasons', stage .. '-diff.html') } }
 	for _, file in ipairs(source.files) do
-		local all = lines(before .. '/' .. file, stage .. '/' .. file)
+		local new = stage .. '/' .. file
+		local all = source.read(new) and lines(before .. '/' .. file, new) or {}
 		if #all > 0 then
 			blocks[#blocks + 1] = pandoc.Header(2, { pandoc.Code(file) }, pandoc.Attr(file))
 			blocks[#blocks + 1] = pandoc.RawBlock('html', string.format(

@@ -114,6 +114,10 @@ function source.definitions(lines)
 		end
 		local name = name_of(lines, first, last)
 		local before = defs[#defs]
+		if name:match('^/%* %-%- .*%-%- %*/$') then
+			first = nil	-- a line between two sections defines nothing
+			return
+		end
 		if name == 'includes' and before and before.name == name then
 			before.last = last
 		else
