@@ -41,6 +41,30 @@ weak_lines_left_out() {
 		grep -v '^[[:space:]]*$' | grep -vxFf "$work/security"
 }
 
+# The pages of the post that has a series.
+series_post() { printf '%s\n' docs/03-shared-memory*.md | sed 's/\.md$//' | sort | sed 's/$/.md/'; }
+
+# The steps of which it shows something.
+post_steps() {
+	# shellcheck disable=SC2046 # a page a word
+	sed -n 's/^``` *{\.step n="\([0-9]*\)".*/\1/p' $(series_post) | uniq
+}
+
+# functions STAGE: their names, one a line.
+functions() {
+	cat "$1"/mydevice*.[ch] | grep -v '^#\|^ \|^	\|;$' |
+		sed -n 's/^[a-z][a-z0-9_ *]*[ *]\([a-z][a-z0-9_]*\)(.*/\1/p' | sort -u
+}
+
+functions_without_text() {
+	functions 02-event-channels >"$work/functions"
+	# shellcheck disable=SC2046 # a page a word
+	sed '/^```/,/^```$/d' $(series_post) >"$work/text"
+	functions 03-shared-memory | grep -vxFf "$work/functions" | while read -r name; do
+		grep -qw "$name" "$work/text" || echo "$name"
+	done
+}
+
 # in_a_browser ADDRESS: what the page is when its scripts have run.
 in_a_browser() {
 	profile=$(mktemp -d)
@@ -207,9 +231,15 @@ for stage in 02-event-channels 03-shared-memory; do
 	is "$(grep -c '<tr class="added">' "$work/site/$stage-side.html")" \
 		"$(for file in "$stage"/mydevice*.[ch] "$stage"/*.sh "$stage"/Kbuild "$stage"/Makefile; do
 			case $file in *.mod.c) continue ;; esac
-			diff --minimal "$previous/${file#*/}" "$file"
+			diff --minimal -N "$previous/${file#*/}" "$file"
 		done | grep -c '^>')" "$stage: beside the stage before it, with each line that is new"
 done
+ok "docs/series has its page" grep -qF '<h1>From post 2 to post 3' "$work/site/03-shared-memory-diff.html"
+is "$(grep -c '<h2 id="step-' "$work/site/03-shared-memory-diff.html")" "$(find docs/series -name '*.patch' | wc -l)" \
+	"with each step"
+is "$(post_steps | paste -sd ' ')" "$(seq "$(find docs/series -name '*.patch' | wc -l)" | paste -sd ' ')" \
+	"the post shows each step, in order"
+is "$(functions_without_text)" "" "the post's text has the name of each function that the last stage adds"
 is "$(weak_lines_left_out)" "" "each line that a weak variant takes away or adds is shown"
 ok "tidy has nothing to say about any page" says_nothing valid_html "$work/site"
 ok "every link leads somewhere, and nothing is loaded from elsewhere" says_nothing docs/build/links "$work/site"
@@ -286,6 +316,14 @@ breaks "a reason without a change" "and no change" reasons/02-event-channels.md 
 	docs/reasons/02-event-channels.md 's/^### `mydevicefront_notify`.*/&, `mydevicefront_negotiate`/'
 breaks "a change that nobody explained" "and no reason is given" reasons/02-event-channels.md \
 	02-event-channels/mydevicefront.c 's/^\tmydevicefront_disconnect(info);$/&\n\tbarrier();/'
+breaks "a definition that a step has not" "step 6 has no mydevice_stream_take" 03-shared-memory.md \
+	docs/03-shared-memory.md 's/name="mydevice_stream_put"}/name="mydevice_stream_take"}/'
+breaks "one that it does not change" "step 4 does not change mydevice_stream_begin" 03-shared-memory.md \
+	docs/03-shared-memory.md '/n="4"/s/name="mydevice_node_free, /&mydevice_stream_begin, /'
+breaks "one that it changes and the post does not show" "step 6 changes mydevice_at in mydevice.h" 03-shared-memory.md \
+	docs/03-shared-memory.md '/n="6".*name="mydevice_at"/,/^```$/d'
+breaks "a step that there is not" "there is no step 99" 03-shared-memory.md \
+	docs/03-shared-memory.md 's/n="7"/n="99"/'
 breaks "a picture that cannot be drawn" "dot cannot draw this" states.md \
 	docs/states.md 's/^digraph.*/digraf {/'
 breaks "a remark on what a trace does not have" "the backend did not write 'Closing'" 01-hello-probe.md \

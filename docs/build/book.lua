@@ -42,7 +42,7 @@ function Pandoc(doc)
 	pages = links.contents(pandoc.utils.stringify(doc.meta.contents))
 	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { Link = link, Header = header, RawBlock = raw })
 	if pages[page].post then
-		doc.meta.title:insert(1, pandoc.Str(string.format('%d · ', pages[page].post)))
+		doc.meta.title:insert(1, pandoc.Str(pages[page].number .. ' · '))
 	end
 	local title = pandoc.Header(1, doc.meta.title, pandoc.Attr(pages[page].id))
 	body.content:insert(1, title)

@@ -180,6 +180,124 @@ local function diff(block)
 	fail('%s changes nothing in %s of %s', at.stage, at.name, at.file)
 end
 
+-- -- the steps of the series -----------------------------------------------------
+
+local series = io.popen('ls docs/series'):read()
+local step_files = { 'mydevice.h', 'mydevicestream.c', 'mydevicefront.c', 'mydeviceback.c' }
+local trees, step_changes, steps_shown = {}, {}, {}
+
+-- Where a step's files are. Before the first step comes the stage before. (The build
+-- of all pages has made them before it reads the first.)
+local function tree(n)
+	if n == 0 then
+		return previous(series)
+	end
+	if not trees[n] then
+		if os.getenv('DOCS_STEPS') ~= 'made' and not os.execute('common/series tree ' .. n .. ' >&2') then
+			fail('there is no step %d of %s', n, series)
+		end
+		trees[n] = '.build/steps/' .. n
+	end
+	return trees[n]
+end
+
+local function changes_of_step(n, file)
+	local key = n .. file
+	if not step_changes[key] then
+		step_changes[key] = source.changes(source.read(tree(n - 1) .. '/' .. file) or {},
+			source.read(tree(n) .. '/' .. file) or {})
+	end
+	return step_changes[key]
+end
+
+local function is_new(change)
+	for _, op in ipairs(change.ops) do
+		if op[1] ~= '+' then
+			return false
+		end
+	end
+	return true
+end
+
+-- A definition that is new in this step as it is, or a part of it; or what the step changed in it.
+local function step_part(n, at, name)
+	local path = tree(n) .. '/' .. at.file
+	local lines = read(path)
+	for _, change in ipairs(changes_of_step(n, at.file)) do
+		if change.name == name and change.first then
+			steps_shown[n] = steps_shown[n] or {}
+			steps_shown[n][at.file .. ' ' .. name] = true
+			if not is_new(change) then
+				return pandoc.RawBlock('html', html.diff(path, change, string.format('step %d: %s, %s', n, at.file, name)))
+			end
+			local first, last = source.part(lines, { name = name, from = at.from, to = at.to })
+			if not first then
+				fail('step %d: %s: %s', n, at.file, last)
+			end
+			return pandoc.Div({
+				pandoc.Para { pandoc.Str(string.format('step %d: %s, lines %d to %d', n, at.file, first, last)) },
+				pandoc.CodeBlock(table.concat(lines, '\n', first, last),
+					pandoc.Attr('', { 'c', 'numberLines' }, { startFrom = tostring(first) })),
+			}, pandoc.Attr('', { 'code' }))
+		end
+	end
+	if source.find(source.definitions(lines), name) then
+		fail('step %d does not change %s in %s', n, name, at.file)
+	end
+	fail('step %d has no %s in %s', n, name, at.file)
+end
+
+local function step_number(block)
+	return math.tointeger(tonumber(block.attributes.n)) or fail('a step without a number: n="%s"', tostring(block.attributes.n))
+end
+
+-- ``` {.step n="3" file="FILE" name="DEFINITION, DEFINITION"}
+local function step(block)
+	local out = {}
+	if not block.attributes.file or not block.attributes.name then
+		fail('a step without a file, or without a name')
+	end
+	for name in block.attributes.name:gmatch('[^,]+') do
+		out[#out + 1] = step_part(step_number(block), block.attributes, name:match('^%s*(.-)%s*$'))
+	end
+	return out
+end
+
+-- ``` {.changes n="3"}: all that a step changes, file by file.
+local function all_of_step(block)
+	local n, out = step_number(block), {}
+	for _, file in ipairs(source.files) do
+		local found = changes_of_step(n, file)
+		if #found > 0 then
+			out[#out + 1] = pandoc.Header(3, { pandoc.Code(file) },
+				pandoc.Attr(string.format('step-%d-%s', n, file:gsub('[^%w]', '-'))))
+		end
+		for _, change in ipairs(found) do
+			out[#out + 1] = pandoc.RawBlock('html', html.diff(file, change, string.format('%s, %s', file, change.name)))
+		end
+	end
+	return out
+end
+
+-- Neither includes nor prototypes nor the long comment's sections, which are text themselves.
+local function is_code(change)
+	return change.first and change.name ~= 'includes' and change.name ~= 'prototypes' and change.name ~= 'header'
+		and not change.name:match('^/%*') and not change.ops[1][2]:match('^ %*')
+end
+
+-- A page that shows one definition of a step shows all that the step changes.
+local function all_of_steps_shown()
+	for n, shown in pairs(steps_shown) do
+		for _, file in ipairs(step_files) do
+			for _, change in ipairs(changes_of_step(n, file)) do
+				if is_code(change) and not shown[file .. ' ' .. change.name] then
+					fail('step %d changes %s in %s, and the page does not show that', n, change.name, file)
+				end
+			end
+		end
+	end
+end
+
 -- -- what weak drivers do ------------------------------------------------------
 
 local weak_shown = {}
@@ -320,6 +438,10 @@ local function block(element)
 		return diff(element)
 	elseif element.classes:includes('weak') then
 		return weak_variant(element)
+	elseif element.classes:includes('step') then
+		return step(element)
+	elseif element.classes:includes('changes') then
+		return all_of_step(element)
 	end
 	for kind in pairs(tools) do
 		if element.classes:includes(kind) then
@@ -355,11 +477,12 @@ function Pandoc(doc)
 	doc.meta.summary = pandoc.MetaInlines(summary.content)
 	doc.blocks:remove(1)
 	local stage = page:match('^reasons/(.*)%.md$')
-	if stage then
+	if stage and stage ~= series then
 		doc.blocks = pandoc.List(with_reasons(doc.blocks, stage))
 	end
 	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { CodeBlock = block, Code = checked_name, Table = unsized })
 	all_weak_shown()
+	all_of_steps_shown()
 	doc.blocks = body.content
 	return doc
 end

@@ -11,8 +11,8 @@ end
 local near = 3		-- lines that are shown around a change
 
 -- One change of a definition: its lines, those far from any change left out.
--- Their numbers are those in the new file.
-function html.diff(path, change)
+-- Their numbers are those in the new file. With a title there is no link to the file.
+function html.diff(path, change, title)
 	local shown = {}
 	for n, op in ipairs(change.ops) do
 		if op[1] ~= ' ' then
@@ -34,9 +34,10 @@ function html.diff(path, change)
 			left_out = true
 		end
 	end
-	return string.format('<div class="code"><p><a href="source:%s#%s">%s, %s</a></p>' ..
-		'<pre class="diff"><code>%s</code></pre></div>',
-		path, change.first or 1, path, html.escape(change.name), table.concat(out, '\n'))
+	local heading = title and html.escape(title) or string.format('<a href="source:%s#%s">%s, %s</a>',
+		path, change.first or 1, path, html.escape(change.name))
+	return string.format('<div class="code"><p>%s</p><pre class="diff"><code>%s</code></pre></div>',
+		heading, table.concat(out, '\n'))
 end
 
 return html

@@ -6,7 +6,7 @@
 local links = {}
 
 -- A page: file (below docs/), url, id (for the book), group, title, summary, and for a
--- post its number.
+-- post its number, and its part if it goes on from another page.
 function links.contents(path)
 	local pages = {}
 	for line in io.lines(path) do
@@ -14,7 +14,8 @@ function links.contents(path)
 		local id = file:gsub('%.md$', ''):gsub('^reasons/(.*)', '%1-diff')
 		local page = { group = group, file = file, id = id, url = id .. '.html',
 			title = title, summary = summary,
-			post = tonumber(file:match('^(%d+)%-')) }
+			post = math.tointeger(tonumber(file:match('^(%d+)%-'))), part = file:match('^%d+%-.*%-(%d)%.md$') }
+		page.number = page.post and page.post .. (page.part and '.' .. page.part or '')
 		pages[#pages + 1] = page
 		pages[file] = page
 	end
@@ -45,6 +46,7 @@ function links.resolve(pages, from, target)
 	end
 	local path, anchor = target:match('^([^#]*)#?(.*)$')
 	path = normal(from:gsub('[^/]*$', '') .. path)
+	path = path:gsub('^series/([^/]+)$', 'reasons/%1.md')	-- the patches, and what the build makes of them
 	if pages[path] then
 		return pages[path], anchor
 	end

@@ -69,7 +69,7 @@ end
 
 -- Posts have numbers, because other pages call them by these.
 local function numbered(p)
-	return (p.post and p.post .. ' · ' or '') .. html.escape(p.title)
+	return (p.post and p.number .. ' · ' or '') .. html.escape(p.title)
 end
 
 local function raw_block(list)
@@ -178,7 +178,7 @@ function Pandoc(doc)
 	write_index(pandoc.utils.stringify(doc.meta.index), doc)
 	doc.meta.nav = contents()
 	if pages[page].post then
-		doc.meta.kicker = 'Post ' .. math.tointeger(pages[page].post)
+		doc.meta.kicker = 'Post ' .. pages[page].post .. (pages[page].part and ', part ' .. pages[page].part or '')
 	end
 	for n, p in ipairs(pages) do
 		if p.file == page then

@@ -27,8 +27,8 @@ function source.stages()
 	return stages
 end
 
--- The files of a stage; not every stage has each of them.
-source.files = { 'mydevice.h', 'mydevicefront.c', 'mydeviceback.c', 'mydevicestream.c', 'mydevicepeer.c',
+-- The files of a stage; not every stage has all of them.
+source.files = { 'mydevice.h', 'mydevicestream.c', 'mydevicefront.c', 'mydeviceback.c', 'mydevicepeer.c',
 	'mydevicebus.c', 'mydevicebus.h', 'activate.sh', 'deactivate.sh', 'Kbuild', 'Makefile' }
 
 -- Whether a line of C begins inside a comment, and how many braces are open: with
