@@ -184,21 +184,20 @@ end
 
 local series = io.popen('ls docs/series'):read()
 local step_files = { 'mydevice.h', 'mydevicestream.c', 'mydevicefront.c', 'mydeviceback.c' }
-local trees, step_changes, steps_shown = {}, {}, {}
+local step_changes, steps_shown = {}, {}
 
--- Where a step's files are. Before the first step comes the stage before. (The build
--- of all pages has made them before it reads the first.)
+-- Where a step's files are; step 0 is the stage before. The build of all pages makes them
+-- before it reads the first, and that of one page when they are needed.
 local function tree(n)
-	if n == 0 then
-		return previous(series)
+	local steps = os.getenv('DOCS_STEPS')
+	if not source.read(steps .. '/0/mydevice.h') then
+		os.execute('docs/build/build make_steps >&2')
 	end
-	if not trees[n] then
-		if os.getenv('DOCS_STEPS') ~= 'made' and not os.execute('common/series tree ' .. n .. ' >&2') then
-			fail('there is no step %d of %s', n, series)
-		end
-		trees[n] = '.build/steps/' .. n
+	local path = steps .. '/' .. n
+	if not source.read(path .. '/mydevice.h') then
+		fail('there is no step %d of %s', n, series)
 	end
-	return trees[n]
+	return path
 end
 
 local function changes_of_step(n, file)
