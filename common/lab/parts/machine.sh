@@ -134,7 +134,7 @@ machine_alive() {
 
 is_our_qemu() {
 	{ read -r running <"/proc/$1/comm"; } 2>/dev/null && [ "$running" = qemu-system-x86 ] &&
-		{ [ "/proc/$1/cwd" -ef "$2" ] || [ "$(readlink "/proc/$1/cwd")" = "$2" ]; }
+		[ "$(readlink "/proc/$1/cwd")" = "$2" ]
 }
 
 machine_kill() {
