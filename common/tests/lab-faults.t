@@ -19,13 +19,14 @@ trap '"$lab" stop 2>/dev/null; rm -rf "$tmp" "$build"' EXIT
 trap 'exit 130' INT TERM HUP
 
 # signalled SIGNAL SECONDS COMMAND...: sends the signal to all of the command's process
-# group, as ^C does, so many seconds after there is a QEMU; prints status and words.
+# group, as ^C does, so many seconds after $until is true; prints status and words.
+until='[ -s "$LAB_BUILD/run.$LAB_NAME/pid" ]'	# there is a QEMU
 signalled() {
-	perl -e '
+	until=$until perl -e '
 		my ($signal, $seconds, @command) = @ARGV;
 		my $pid = fork // die;
 		if (!$pid) { setpgrp; $SIG{INT} = "DEFAULT"; exec @command }
-		for (1 .. 600) { last if -s "$ENV{LAB_BUILD}/run.$ENV{LAB_NAME}/pid"; select undef, undef, undef, 0.1 }
+		for (1 .. 600) { last unless system $ENV{until}; select undef, undef, undef, 0.1 }
 		select undef, undef, undef, $seconds;
 		kill $signal, -$pid;
 		waitpid $pid, 0;
@@ -128,7 +129,9 @@ is "$(echo in | LAB_TIMEOUT=2 "$lab" run dom0 'cat; sleep 602 & setsid sleep 603
 ok "and says so" grep 'the command in dom0 timed out after 2 s and was stopped' "$tmp/said"
 ok "LAB_TIMEOUT does not outlive the command" within 5 sh -c 'LAB_TIMEOUT=30 "$1" run dom0 true | cat' sh "$lab"
 ok "a bad LAB_TIMEOUT" says 64 LAB_TIMEOUT env LAB_TIMEOUT=soon "$lab" run dom0 true
-is "$(signalled INT 1 "$lab" run dom0 'sleep 605 & sleep 606' | head -n 1)" 130 "^C during a run"
+export lab
+until='"$lab" run dom0 "ps | grep -q \"[s]leep 606\""'
+is "$(signalled INT 0.2 "$lab" run dom0 'sleep 605 & sleep 606' | head -n 1)" 130 "^C during a run"
 is "$("$lab" run dom0 'ps | grep "[s]leep 60"')" "" "nothing of these is left in dom0"
 
 # -- put and get ----------------------------------------------------------------
