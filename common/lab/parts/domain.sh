@@ -59,7 +59,7 @@ take_connection() {
 	# One after the other: dropbear refuses more than five that log in at once.
 	# shellcheck disable=SC2086 # one word an option
 	[ -S "ssh.$port.$connection" ] ||
-		timeout --foreground "$seconds" flock -w 15 connecting ssh $ssh_options root@127.0.0.1 true \
+		timeout --foreground "$seconds" flock -w 120 connecting ssh $ssh_options root@127.0.0.1 true \
 			</dev/null >/dev/null 2>&1 9>&-
 }
 
