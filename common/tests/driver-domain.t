@@ -29,18 +29,19 @@ connection() {
 	keep_to_their_own && closed_by_toolstack && unbound front back && unbound back front
 }
 
-# Nothing tells a frontend's kernel that the backend's domain died. The nodes of
-# the device go with the device, and that it sees.
+# The backend's directory goes with its domain: XenStore removes it, and the frontend sees
+# that. deactivate.sh removes the rest.
 destroyed() {
 	ok "the driver domain is kept as it is without a device" keep_fresh domU2 || return
 	backend=$(domid domU2)
 	ok "activated, bytes flow" activated || return
 	with_nodes "users at both ends" start_users || return
 	ok "the driver domain is destroyed" in_dom0 'xl destroy domU2' || return
+	with_nodes "the frontend's users see what was unread, and the end" users_saw front eof EPIPE || return
+	end_users front
+	ok "the frontend is Closed" at_dom0 "wait_for 60 fronts_are_closed" || return
 	ok "deactivate.sh removes what is left" at_dom0 deactivate || return
 	ok "the frontend's device is gone" at_front until_no_device || return
-	with_nodes "its users see what was unread, and the end" users_saw front eof EPIPE || return
-	end_users front
 	ok "no zombie is left" is_gone domU2 || return
 	ok "the driver domain comes back" comes_back || return
 	backend=$(domid domU2)

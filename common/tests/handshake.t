@@ -90,7 +90,8 @@ lies() {
 
 # -- a module after a process ------------------------------------------------------
 
-# process_was END SIGNAL: the module takes over from a process that was ended by it.
+# process_was END SIGNAL: the module takes over from a process that was ended by it. The
+# device is new, so that XenBus there has seen no other state than Initialising.
 process_was() {
 	case $1 in
 	front) in=domU1 module=mydevicefront arguments=--frontend ;;
@@ -98,6 +99,7 @@ process_was() {
 	esac
 	remove "$in" "$module" || return
 	until_state '6 6' >/dev/null
+	run_script deactivate.sh && run_script activate.sh || return
 	"$lab" run "$in" "setsid /tmp/mydevicepeer $arguments </dev/zero >/dev/null 2>&1 &" </dev/null
 	until_state '4 4' || return
 	"$lab" run "$in" "kill -$2 \$(pidof mydevicepeer); while pidof mydevicepeer >/dev/null; do usleep 20000; done" </dev/null

@@ -109,6 +109,13 @@ until_all() {
 	wait_for "${patience:-60}" are "$1" || { echo "waited ${patience:-60} s for '$1', and the states are: $(states)"; return 1; }
 }
 
+# The backends' domain is gone, and their states with it.
+fronts_are_closed() {
+	for n in $devices; do
+		[ "$(xenstore-read "/local/domain/$guest/device/mydevice/$n/state" 2>&1)" = 6 ] || return
+	done
+}
+
 # No device of this guest is left on the bus, and no node in /dev.
 no_device() {
 	! ls -d "$bus/devices/$(bus_name '')"* "$(node '')"* 2>/dev/null
