@@ -157,6 +157,7 @@ well "$said" "the nodes are removed"
 said=$(in_domU 'hold ports 5000; look; let_go; look')
 first "$said" port-limit 'as many event channels as it may: [0-9]+ are in use, 10[0-9]+ of them by processes' "all ports are in use"
 has "$said" '/dev/xen/evtchn open.*: [0-9]+ \(hold\)' "it says who has them"
+has "$said" 'max_event_channels = [0-9]+ in the domain' "it says how the limit is raised"
 well "$said" "the ports are given back"
 
 said=$(in_domU 'echo 20 >/sys/module/xen_gntalloc/parameters/limit; hold pages 50; look; echo 1024 >/sys/module/xen_gntalloc/parameters/limit; look; let_go')
