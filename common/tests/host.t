@@ -78,6 +78,8 @@ ok "03-shared-memory: make load in dom0 again, under a frontend that stays" \
 ok "03-shared-memory: make load in the guest again" in_domU "make -C /root/tutorial/03-shared-memory load WHERE=host"
 is "$(states)" "4 4" "03-shared-memory: both ends are Connected again"
 ok "make activate in dom0: again" in_dom0 "make -C /root/tutorial/03-shared-memory activate DOMU=domU1"
+in_dom0 "xenstore-rm /local/domain/0/backend/mydevice/$guest/0"
+ok "make activate in dom0: of half a device" in_dom0 "make -C /root/tutorial/03-shared-memory activate DOMU=domU1"
 ok "make activate in dom0: another device" in_dom0 "make -C /root/tutorial/03-shared-memory activate DOMU=$guest DEVICE=5"
 ok "make deactivate in dom0" in_dom0 "make -C /root/tutorial/03-shared-memory deactivate DOMU=$guest DEVICE=5"
 refused dom0 'make -C /root/tutorial/03-shared-memory deactivate' 'which guest' "make deactivate without DOMU"
