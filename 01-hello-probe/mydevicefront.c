@@ -24,13 +24,11 @@
  * struct mydevicefront_info - one device, from probe to remove
  * @dev: the device on the XenBus
  * @version: the protocol version of this connection, 0 when there is none
- * @broken: the backend broke the protocol: do not follow it
  * @told: for each errno, whether the log has it: why there is no connection
  */
 struct mydevicefront_info {
 	struct xenbus_device *dev;
 	unsigned int version;
-	bool broken;
 	DECLARE_BITMAP(told, 256);
 };
 
@@ -54,10 +52,7 @@ static void mydevicefront_switch_state(struct mydevicefront_info *info,
 
 /*
  * Closes and says why, in the log and in an error node: once for each @err, because a
- * backend can cause this a thousand times a second. A backend that breaks the
- * protocol is not followed any more: -EPROTO, or -ENOENT for a node that must be
- * there. Whatever can happen between two honest ends is no such thing: a lack of
- * memory, another version, a restart.
+ * backend can cause this a thousand times a second.
  *
  * Return: @err.
  */
@@ -74,8 +69,6 @@ static int mydevicefront_give_up(struct mydevicefront_info *info, int err,
 	if (!again)
 		xenbus_dev_fatal(info->dev, err, "%pV", &vaf);
 	va_end(args);
-	if (err == -EPROTO || err == -ENOENT)
-		info->broken = true;
 	mydevicefront_switch_state(info, again ? XenbusStateClosed : XenbusStateClosing);
 	return err;
 }
@@ -262,10 +255,6 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 		    dev->state == XenbusStateClosing)
 			break;		/* it has not seen our state yet */
 		mydevicefront_disconnect(info);	/* from a backend that was restarted */
-		if (info->broken) {
-			mydevicefront_switch_to_closed(info);
-			break;
-		}
 		mydevicefront_connect(info);
 		break;
 
@@ -308,7 +297,6 @@ static int mydevicefront_resume(struct xenbus_device *dev)
 	unsigned int noio = memalloc_noio_save();
 
 	mydevicefront_disconnect(info);
-	info->broken = false;
 	bitmap_zero(info->told, 256);
 	memalloc_noio_restore(noio);
 	return 0;

@@ -32,7 +32,6 @@
  * struct mydevicefront_info - one device, from probe to remove
  * @dev: the device on the XenBus
  * @version: the protocol version of this connection, 0 when there is none
- * @broken: the backend broke the protocol: do not follow it
  * @told: for each errno, whether the log has it: why there is no connection
  * @lock: serialises connecting and disconnecting with the sysfs attributes;
  *	the interrupt handler does not take it
@@ -46,7 +45,6 @@
 struct mydevicefront_info {
 	struct xenbus_device *dev;
 	unsigned int version;
-	bool broken;
 	DECLARE_BITMAP(told, 256);
 	struct mutex lock;	/* connecting against sysfs */
 	evtchn_port_t evtchn;
@@ -165,10 +163,7 @@ static void mydevicefront_switch_state(struct mydevicefront_info *info,
 
 /*
  * Closes and says why, in the log and in an error node: once for each @err, because a
- * backend can cause this a thousand times a second. A backend that breaks the
- * protocol is not followed any more: -EPROTO, or -ENOENT for a node that must be
- * there. Whatever can happen between two honest ends is no such thing: a lack of
- * memory, another version, a restart.
+ * backend can cause this a thousand times a second.
  *
  * Return: @err.
  */
@@ -185,8 +180,6 @@ static int mydevicefront_give_up(struct mydevicefront_info *info, int err,
 	if (!again)
 		xenbus_dev_fatal(info->dev, err, "%pV", &vaf);
 	va_end(args);
-	if (err == -EPROTO || err == -ENOENT)
-		info->broken = true;
 	mydevicefront_switch_state(info, again ? XenbusStateClosed : XenbusStateClosing);
 	return err;
 }
@@ -427,10 +420,6 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 		    dev->state == XenbusStateClosing)
 			break;		/* it has not seen our state yet */
 		mydevicefront_disconnect(info);	/* from a backend that was restarted */
-		if (info->broken) {
-			mydevicefront_switch_to_closed(info);
-			break;
-		}
 		mydevicefront_connect(info);
 		break;
 
@@ -475,7 +464,6 @@ static int mydevicefront_resume(struct xenbus_device *dev)
 
 	mutex_lock(&info->lock);
 	mydevicefront_disconnect(info);
-	info->broken = false;
 	bitmap_zero(info->told, 256);
 	mutex_unlock(&info->lock);
 	memalloc_noio_restore(noio);

@@ -195,10 +195,7 @@ static void mydevicefront_switch_state(struct mydevicefront_info *info,
 
 /*
  * Closes and says why, in the log and in an error node: once for each @err, because a
- * backend can cause this a thousand times a second. A backend that breaks the
- * protocol is not followed any more: -EPROTO, or -ENOENT for a node that must be
- * there. Whatever can happen between two honest ends is no such thing: a lack of
- * memory, another version, a restart.
+ * backend can cause this a thousand times a second.
  *
  * Return: @err.
  */
@@ -215,8 +212,6 @@ static int mydevicefront_give_up(struct mydevicefront_info *info, int err,
 	if (!again)
 		xenbus_dev_fatal(info->dev, err, "%pV", &vaf);
 	va_end(args);
-	if (err == -EPROTO || err == -ENOENT)
-		info->broken = true;
 	mydevicefront_switch_state(info, again ? XenbusStateClosed : XenbusStateClosing);
 	return err;
 }
