@@ -355,7 +355,7 @@ static inline bool mydevice_accept_prod(struct mydevice_ring *ring, __u32 prod)
 {
 	if ((__u32)(prod - ring->prod) > mydevice_free(ring))
 		return false;
-	ring->prod = prod;
+	WRITE_ONCE(ring->prod, prod);	/* an interrupt may compare it */
 	return true;
 }
 
@@ -371,7 +371,7 @@ static inline bool mydevice_accept_cons(struct mydevice_ring *ring, __u32 cons)
 {
 	if ((__u32)(cons - ring->cons) > mydevice_used(ring))
 		return false;
-	ring->cons = cons;
+	WRITE_ONCE(ring->cons, cons);	/* an interrupt may compare it */
 	return true;
 }
 

@@ -56,7 +56,6 @@ MODULE_PARM_DESC(max_ring_page_order,
  *	then the rings'
  * @handle: what Xen calls each mapping
  * @nr_pages: how many there are
- * @ref: the grant references of the rings' pages
  */
 struct mydeviceback_info {
 	struct xenbus_device *dev;
@@ -76,7 +75,6 @@ struct mydeviceback_info {
 	struct page *page[1 + 2 * MYDEVICE_MAX_PAGES];
 	grant_handle_t handle[1 + 2 * MYDEVICE_MAX_PAGES];
 	unsigned int nr_pages;
-	grant_ref_t ref[2 * MYDEVICE_MAX_PAGES];
 };
 
 /*
@@ -432,12 +430,13 @@ static void mydeviceback_unmap(struct mydeviceback_info *info)
 }
 
 /*
- * Maps pages of the frontend's in place of these pages. Xen reports a status for each.
- * The guest chose the references, so any may be bad, and the others are mapped all the
- * same.
+ * Maps pages of the frontend's in place of these pages. Each reference is read once, into
+ * @op: the frontend can change the index page at any moment (XSA-155). Xen reports a
+ * status for each. The guest chose the references, so any may be bad, and the others are
+ * mapped all the same.
  */
 static int mydeviceback_map_batch(struct mydeviceback_info *info, struct page **page,
-				  grant_ref_t *ref, unsigned int nr)
+				  const grant_ref_t *ref, unsigned int nr)
 {
 	struct gnttab_map_grant_ref op[MYDEVICEBACK_BATCH], *bad = NULL;
 	unsigned int i;
@@ -445,7 +444,7 @@ static int mydeviceback_map_batch(struct mydeviceback_info *info, struct page **
 
 	for (i = 0; i < nr; i++)
 		gnttab_set_map_op(&op[i], (unsigned long)page_address(page[i]),
-				  GNTMAP_host_map, ref[i], info->dev->otherend_id);
+				  GNTMAP_host_map, READ_ONCE(ref[i]), info->dev->otherend_id);
 	err = gnttab_map_refs(op, NULL, page, nr);
 	for (i = 0; i < nr; i++) {
 		if (op[i].status == GNTST_okay) {
@@ -479,7 +478,7 @@ static int mydeviceback_by_address(const void *a, const void *b)
  * the place of pages of this domain that have no memory.
  * Where those follow each other a copy does not end with the page, so they are sorted.
  */
-static int mydeviceback_map(struct mydeviceback_info *info, grant_ref_t *ref,
+static int mydeviceback_map(struct mydeviceback_info *info, const grant_ref_t *ref,
 			    unsigned int nr)
 {
 	struct page **page = &info->page[info->nr_pages];
@@ -502,7 +501,7 @@ static int mydeviceback_map(struct mydeviceback_info *info, grant_ref_t *ref,
 
 /* Maps the ring whose pages have these references. */
 static int mydeviceback_map_ring(struct mydeviceback_info *info,
-				 struct mydevice_ring *ring, grant_ref_t *ref,
+				 struct mydevice_ring *ring, const grant_ref_t *ref,
 				 unsigned int pages)
 {
 	unsigned int first = info->nr_pages, i;
@@ -531,26 +530,21 @@ static int mydeviceback_read_order(struct mydeviceback_info *info,
 	return err;
 }
 
-/*
- * Maps both rings. The counts and references are read once, into private
- * memory: the frontend can change the page at any moment (XSA-155).
- */
+/* Maps both rings, if the index page has as many references as their orders say. */
 static int mydeviceback_map_rings(struct mydeviceback_info *info,
 				  const struct mydevice_index *index,
 				  unsigned int out, unsigned int in)
 {
-	unsigned int i, nr_out = 1u << out, nr_in = 1u << in;
+	unsigned int nr_out = 1u << out, nr_in = 1u << in;
 	int err;
 
 	if (READ_ONCE(index->nr_out_refs) != nr_out || READ_ONCE(index->nr_in_refs) != nr_in)
 		return mydeviceback_give_up(info, -EPROTO,
 					    "the counts in the index page do not fit orders %u and %u",
 					    out, in);
-	for (i = 0; i < nr_out + nr_in; i++)
-		info->ref[i] = READ_ONCE(index->refs[i]);
-	err = mydeviceback_map_ring(info, &info->stream->rx, info->ref, nr_out);
+	err = mydeviceback_map_ring(info, &info->stream->rx, index->refs, nr_out);
 	if (!err)
-		err = mydeviceback_map_ring(info, &info->stream->tx, info->ref + nr_out, nr_in);
+		err = mydeviceback_map_ring(info, &info->stream->tx, index->refs + nr_out, nr_in);
 	return err;
 }
 

@@ -378,12 +378,13 @@ static void mydevicefront_unshare(struct mydevicefront_info *info, unsigned int 
 static int mydevicefront_share(struct mydevicefront_info *info, unsigned int nr)
 {
 	unsigned int piece = min(nr, XENBUS_MAX_RING_GRANTS), end = info->nr_pages + nr, i;
+	gfp_t gfp = GFP_KERNEL | __GFP_NOWARN | (piece > 1 ? __GFP_NORETRY : 0);
 	void *memory;
 	int err;
 
 	while (info->nr_pages < end) {
-		err = xenbus_setup_ring(info->dev, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN,
-					&memory, piece, &info->ref[info->nr_pages]);
+		err = xenbus_setup_ring(info->dev, gfp, &memory, piece,
+					&info->ref[info->nr_pages]);
 		if (err) {
 			mydevicefront_unshare(info, end - nr);
 			return err;
@@ -394,10 +395,7 @@ static int mydevicefront_share(struct mydevicefront_info *info, unsigned int nr)
 	return 0;
 }
 
-/*
- * A guest short of memory gets a smaller ring rather than none. (Without grant
- * references there is none: that XenBus has reported, and closes the device.)
- */
+/* A guest short of memory gets a smaller ring rather than none. */
 static int mydevicefront_share_ring(struct mydevicefront_info *info,
 				    struct mydevice_ring *ring, unsigned int order)
 {
@@ -406,7 +404,7 @@ static int mydevicefront_share_ring(struct mydevicefront_info *info,
 
 	do {
 		err = mydevicefront_share(info, 1u << order);
-	} while (err == -ENOMEM && info->dev->state != XenbusStateClosing && order--);
+	} while (err == -ENOMEM && order--);
 	if (err)
 		return mydevicefront_give_up(info, err, "sharing a ring");
 	ring->pages = 1u << order;
@@ -420,12 +418,13 @@ static void mydevicefront_fill_index(struct mydevicefront_info *info)
 {
 	struct mydevice_stream *stream = info->stream;
 	struct mydevice_index *index = info->page[0];
+	u32 first = READ_ONCE(first_index);
 
 	index->nr_out_refs = stream->tx.pages;
 	index->nr_in_refs = stream->rx.pages;
 	memcpy(index->refs, &info->ref[1], (info->nr_pages - 1) * sizeof(index->refs[0]));
-	index->backend.prod = READ_ONCE(first_index);
-	index->backend.cons = index->backend.prod;
+	index->backend.prod = first;
+	index->backend.cons = first;
 	mydevice_stream_begin(stream, &index->frontend, &index->backend);
 }
 

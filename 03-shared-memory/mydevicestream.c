@@ -7,7 +7,7 @@
  * is all that the stream asks of its end.
  *
  * The functions stand in the order of a byte's way, and then of the lifetimes: events,
- * reading, writing, fsync, the file, the device node, statistics, the connection.
+ * polling, reading, writing, fsync, the file, statistics, the device node, the connection.
  */
 #include <linux/cdev.h>
 #include <linux/debugfs.h>
@@ -57,9 +57,6 @@ static DEFINE_IDA(mydevice_minors);
 static struct class mydevice_class = { .name = KBUILD_MODNAME };
 static struct dentry *mydevice_debugfs;
 
-/* Who has a stream open; bits of @open_for. */
-enum { MYDEVICE_READER, MYDEVICE_WRITER };
-
 /**
  * struct mydevice_stream_ops - what the stream needs of its end
  * @peer: what the other end is called in messages
@@ -106,7 +103,8 @@ struct mydevice_node {
  * @node: the device node. Its @ops are not for readers and writers once @closed is set
  * @read_lock: one reader at a time; guards @rx
  * @write_lock: one writer at a time; guards @tx
- * @open_for: whether a reader and a writer have it open; one of each at most
+ * @open_for: FMODE_READ and FMODE_WRITE of the files that are open on it; guarded by
+ *	@node's lock
  * @closed: 0 while the connection lasts; then what a writer gets: -EPIPE, or
  *	-ENODEV if this end's device went away. Set once, with both locks held
  * @broken: the peer lied; set once
@@ -143,7 +141,7 @@ struct mydevice_stream {
 	struct mydevice_node *node;
 	struct mutex read_lock;		/* rx */
 	struct mutex write_lock;	/* tx */
-	unsigned long open_for;
+	fmode_t open_for;
 	int closed;
 	bool broken;
 	struct mydevice_end *mine;
@@ -305,8 +303,8 @@ static void mydevice_stream_poll_bytes(struct mydevice_stream *stream, u32 want)
 	}
 }
 
-/* Polls for space, as much as is wanted. The caller holds write_lock. */
-static void mydevice_stream_poll_space(struct mydevice_stream *stream, u32 want)
+/* Polls for space. The caller holds write_lock. */
+static void mydevice_stream_poll_space(struct mydevice_stream *stream)
 {
 	u64 budget = mydevice_spin_budget(READ_ONCE(stream->writer_waited));
 	u32 known = stream->tx.cons;
@@ -315,7 +313,7 @@ static void mydevice_stream_poll_space(struct mydevice_stream *stream, u32 want)
 	if (!budget)
 		return;
 	end = ktime_get_ns() + budget;
-	while (READ_ONCE(stream->theirs->cons) - known < want && !need_resched() &&
+	while (READ_ONCE(stream->theirs->cons) == known && !need_resched() &&
 	       ktime_get_ns() < end)
 		cpu_relax();
 }
@@ -370,13 +368,12 @@ static int mydevice_stream_take(struct mydevice_stream *stream, struct iov_iter 
 	struct mydevice_ring *rx = &stream->rx;
 	u32 before = rx->cons, len;
 	size_t copied;
+	void *from;
 	int err = 0;
 
 	if (!mydevice_stream_readable(stream, iov_iter_count(to), may_block))
 		return mydevice_stream_why_empty(stream);
 	while (!err && mydevice_used(rx) && iov_iter_count(to)) {
-		void *from;
-
 		len = min_t(size_t, mydevice_used(rx), iov_iter_count(to));
 		from = mydevice_at(rx, rx->cons, &len);
 		pagefault_disable();
@@ -438,7 +435,7 @@ static bool mydevice_stream_writable(struct mydevice_stream *stream, size_t want
 	if (mydevice_free(tx) >= want)
 		return true;
 	if (may_block && !mydevice_free(tx))
-		mydevice_stream_poll_space(stream, mydevice_share(tx, want));
+		mydevice_stream_poll_space(stream);
 	honest = mydevice_look_cons(tx, stream->theirs);
 	if (honest && !mydevice_free(tx) &&
 	    (may_block || wq_has_sleeper(&stream->writers)))
@@ -463,13 +460,12 @@ static int mydevice_stream_put(struct mydevice_stream *stream, struct iov_iter *
 	struct mydevice_ring *tx = &stream->tx;
 	u32 before = tx->prod, len;
 	size_t copied;
+	void *to;
 	int err = 0;
 
 	if (!mydevice_stream_writable(stream, iov_iter_count(from), may_block))
 		return mydevice_stream_why_full(stream);
 	while (!err && mydevice_free(tx) && iov_iter_count(from)) {
-		void *to;
-
 		len = min_t(size_t, mydevice_free(tx), iov_iter_count(from));
 		to = mydevice_at(tx, tx->prod, &len);
 		pagefault_disable();
@@ -535,33 +531,29 @@ static void mydevice_stream_free(struct kref *users)
 	kfree(stream);
 }
 
-/* One reader and one writer: two readers would each get a part of the stream. */
-static int mydevice_stream_open_for(struct mydevice_stream *stream, fmode_t mode)
-{
-	if (READ_ONCE(stream->broken))
-		return -EIO;
-	if ((mode & FMODE_READ) && test_and_set_bit(MYDEVICE_READER, &stream->open_for))
-		return -EBUSY;
-	if (!(mode & FMODE_WRITE) || !test_and_set_bit(MYDEVICE_WRITER, &stream->open_for))
-		return 0;
-	if (mode & FMODE_READ)
-		clear_bit(MYDEVICE_READER, &stream->open_for);
-	return -EBUSY;
-}
-
-/* The node is opened: the file belongs to the connection of this moment. */
+/*
+ * The node is opened: the file belongs to the connection of this moment. A connection has
+ * one reader and one writer: two readers would each get a part of the stream.
+ */
 static int mydevice_file_open(struct inode *inode, struct file *file)
 {
 	struct mydevice_node *node = container_of(inode->i_cdev, struct mydevice_node, cdev);
+	fmode_t mode = file->f_mode & (FMODE_READ | FMODE_WRITE);
 	struct mydevice_stream *stream;
-	int err = -ENOTCONN;
+	int err = 0;
 
 	mutex_lock(&node->lock);
 	stream = node->stream;
-	if (stream)
-		err = mydevice_stream_open_for(stream, file->f_mode);
-	if (!err)
+	if (!stream)
+		err = -ENOTCONN;
+	else if (READ_ONCE(stream->broken))
+		err = -EIO;
+	else if (stream->open_for & mode)
+		err = -EBUSY;
+	if (!err) {
+		stream->open_for |= mode;
 		kref_get(&stream->users);
+	}
 	mutex_unlock(&node->lock);
 	if (err)
 		return err;
@@ -573,10 +565,9 @@ static int mydevice_file_release(struct inode *inode, struct file *file)
 {
 	struct mydevice_stream *stream = file->private_data;
 
-	if (file->f_mode & FMODE_READ)
-		clear_bit(MYDEVICE_READER, &stream->open_for);
-	if (file->f_mode & FMODE_WRITE)
-		clear_bit(MYDEVICE_WRITER, &stream->open_for);
+	mutex_lock(&stream->node->lock);
+	stream->open_for &= ~file->f_mode;
+	mutex_unlock(&stream->node->lock);
 	kref_put(&stream->users, mydevice_stream_free);
 	return 0;
 }
@@ -587,18 +578,13 @@ static bool mydevice_may_block(struct kiocb *iocb)
 	       !(iocb->ki_flags & IOCB_NOWAIT);
 }
 
-/*
- * Fetches the user's pages that a copy failed at; most are in memory and need
- * not be looked at before. Copies can fail again and again: a signal ends that.
- */
+/* Fetches the user's pages that a copy failed at. Most are in memory already. */
 static int mydevice_fault_in(struct iov_iter *iter,
 			     size_t (*fault_in)(const struct iov_iter *, size_t))
 {
 	size_t len = min_t(size_t, iov_iter_count(iter), SZ_64K);
 
-	if (fault_in(iter, len) == len)
-		return -EFAULT;
-	return signal_pending(current) ? -ERESTARTSYS : 0;
+	return fault_in(iter, len) == len ? -EFAULT : 0;
 }
 
 /*
@@ -632,7 +618,7 @@ static ssize_t mydevice_file_read(struct kiocb *iocb, struct iov_iter *to)
 	size_t wanted = iov_iter_count(to), left;
 	int err = 0, seen;
 
-	while ((left = iov_iter_count(to))) {
+	while (!err && (left = iov_iter_count(to))) {
 		err = -ERESTARTSYS;
 		if (mutex_lock_interruptible(&stream->read_lock))
 			break;
@@ -647,8 +633,9 @@ static ssize_t mydevice_file_read(struct kiocb *iocb, struct iov_iter *to)
 			err = mydevice_stream_sleep(stream, &stream->readers,
 						    &stream->reader_wakeups, seen,
 						    &stream->reader_waited);
-		if (err)
-			break;
+		if (!err && signal_pending(current))
+			err = -ERESTARTSYS;	/* a slow peer could keep it here for ever */
+		cond_resched();
 	}
 	wanted -= iov_iter_count(to);
 	return wanted ? wanted : err;
@@ -675,8 +662,6 @@ static ssize_t mydevice_file_write(struct kiocb *iocb, struct iov_iter *from)
 			err = mydevice_stream_sleep(stream, &stream->writers,
 						    &stream->writer_wakeups, seen,
 						    &stream->writer_waited);
-		if (!iov_iter_count(from))
-			break;
 		if (!err && signal_pending(current))
 			err = -ERESTARTSYS;	/* a fast peer could keep it here for ever */
 		cond_resched();
@@ -1063,14 +1048,14 @@ static void *mydevice_stream_keep_unread(struct mydevice_stream *stream)
 	unsigned int i;
 	void *copy;
 
-	if (!mydevice_used(rx) || kref_read(&stream->users) == 1)
-		return NULL;	/* nothing, or nobody to read it now or later */
+	if (!mydevice_used(rx) || !(stream->open_for & FMODE_READ))
+		return NULL;	/* nothing, or nobody to read it */
 	copy = kvmalloc(mydevice_size(rx), GFP_KERNEL | __GFP_NOWARN);
 	if (!copy) {
 		dev_warn(stream->node->dev.parent,
 			 "no memory: %u unread bytes are lost\n", mydevice_used(rx));
 		rx->cons = rx->prod;
-		stream->broken = true;	/* for the reader to know */
+		WRITE_ONCE(stream->broken, true);	/* for the reader to know */
 		return NULL;
 	}
 	for (i = 0; i < rx->pages; i++)
