@@ -565,22 +565,6 @@ static inline __u32 mydevice_first(const struct mydevice_ring *ring, __u32 maybe
 }
 
 /**
- * mydevice_share() - how much of what is wanted is worth waiting for
- * @ring: the ring
- * @want: bytes that a reader or writer wants to move
- *
- * Return: @want, or a quarter of the ring if that is less, so that the other end
- * need not stop meanwhile.
- */
-static inline __u32 mydevice_share(const struct mydevice_ring *ring,
-				   unsigned long want)
-{
-	__u32 quarter = mydevice_size(ring) / 4;
-
-	return want < quarter ? (__u32)want : quarter;
-}
-
-/**
  * mydevice_at() - the memory at an index
  * @ring: the ring
  * @index: a byte's index

@@ -270,7 +270,8 @@ static u64 mydevice_spin_budget(u64 last_wait)
 /*
  * Polls for bytes. Returning on the first byte costs one system call for every few
  * bytes, so bytes may gather until the producer pauses, or until there are as many as
- * wanted, or for twice the time that the first may take. They gather only if the last
+ * wanted (the caller wants a quarter of the ring at most, so that the peer need not
+ * stop), or for twice the time that the first may take. They gather only if the last
  * time more followed the first, or if some were there before this poll. What is read
  * here is not used, so nothing is checked. The caller holds read_lock.
  */
@@ -338,7 +339,7 @@ static bool mydevice_stream_readable(struct mydevice_stream *stream, size_t want
 	if (stream->closed || mydevice_used(rx) >= want)
 		return mydevice_used(rx);
 	if (may_block && !mydevice_used(rx))
-		mydevice_stream_poll_bytes(stream, mydevice_share(rx, want));
+		mydevice_stream_poll_bytes(stream, min_t(size_t, want, mydevice_size(rx) / 4));
 	honest = mydevice_look_prod(rx, stream->theirs);
 	if (honest && !mydevice_used(rx) &&
 	    (may_block || wq_has_sleeper(&stream->readers)))

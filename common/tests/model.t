@@ -238,7 +238,6 @@ spoiled() {
 	refuted moved "a claim that cannot be is a move" 's/if (ahead > size)/if (0)/'
 	refuted first "an index that is reached still counts" \
 		's/if (!mydevice_reached(ring, maybe) \&\& maybe - /if (maybe - /'
-	refuted share "more than there can be is waited for" 's,quarter = mydevice_size(ring) / 4,quarter = mydevice_size(ring) * 2,'
 	refuted look "the producer's index is looked for in the consumer's place" 's/in->claim = READ_ONCE(theirs->prod);/in->claim = READ_ONCE(theirs->cons);/'
 	refuted ask "the wake-up index for bytes is written where the one for space belongs" \
 		's/WRITE_ONCE(mine->prod_event, /WRITE_ONCE(mine->cons_event, /'

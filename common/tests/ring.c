@@ -258,22 +258,6 @@ static void space_events(const struct model *model)
 	}
 }
 
-static void shares(uint32_t size)
-{
-	static const unsigned long wants[] = {
-		0, 1, 1023, 1024, 1025, 4096, 262143, 262144, 262145, 1 << 20, INT_MAX,
-		UINT_MAX - 1ul, UINT_MAX, UINT_MAX + 1ul, UINT_MAX + 2ul, LONG_MAX, ULONG_MAX,
-	};
-	struct mydevice_ring ring = { .pages = size / MYDEVICE_PAGE_SIZE };
-	unsigned long want;
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(wants); i++)
-		MUST(mydevice_share(&ring, wants[i]) == (wants[i] < size / 4 ? wants[i] : size / 4));
-	for (want = size / 4 - 2; want <= size / 4 + 2; want++)
-		MUST(mydevice_share(&ring, want) == (want < size / 4 ? want : size / 4));
-}
-
 /* -- places in memory --------------------------------------------------------- */
 
 /* What is in the ring's memory: each byte's place, and how many follow each other. */
@@ -385,7 +369,6 @@ static void one_size(uint32_t size)
 		}
 		all_places(size, bases[i]);
 	}
-	shares(size);
 }
 
 int main(void)

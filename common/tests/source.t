@@ -81,13 +81,13 @@ sizes() {
 		Makefile          50
 		activate.sh      100
 		deactivate.sh    110
-		mydevice.h       610
-		mydeviceback.c   870
-		mydevicefront.c  800
+		mydevice.h       590
+		mydeviceback.c   855
+		mydevicefront.c  790
 		mydevicebus.c    900
 		mydevicebus.h    360
 		mydevicepeer.c  1220
-		mydevicestream.c 1110
+		mydevicestream.c 1090
 	SIZES
 }
 

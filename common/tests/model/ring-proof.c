@@ -208,17 +208,6 @@ void prove_first(void)
 	MUST(mydevice_first(&ring, (uint32_t)maybe, (uint32_t)index) == (uint32_t)first);
 }
 
-/* Who waits for it does not wait for ever: it is some, and no more than is wanted or fits. */
-void prove_share(void)
-{
-	struct mydevice_ring ring = any_ring();
-	unsigned long want = nondet_u64();
-	uint32_t share = mydevice_share(&ring, want);
-
-	MUST(share == (want < size / 4 ? want : size / 4));
-	MUST(!want || (share > 0 && share <= size));
-}
-
 /*
  * Of the index page: its halves. Nobody else writes to them here, so these proofs say which
  * words are read and written. What a peer that writes meanwhile can do is in end-proof.c.
