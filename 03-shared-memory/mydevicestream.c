@@ -271,22 +271,21 @@ static u64 mydevice_spin_budget(u64 last_wait)
  * Polls for bytes. Returning on the first byte costs one system call for every few
  * bytes, so bytes may gather until the producer pauses, or until there are as many as
  * wanted (the caller wants a quarter of the ring at most, so that the peer need not
- * stop), or for twice the time that the first may take. They gather only if the last
- * time more followed the first, or if some were there before this poll. What is read
- * here is not used, so nothing is checked. The caller holds read_lock.
+ * stop). They gather only if the last time more followed the first, or if some were
+ * there before this poll. What is read here is not used, so nothing is checked. The
+ * caller holds read_lock.
  */
 static void mydevice_stream_poll_bytes(struct mydevice_stream *stream, u32 want)
 {
 	u64 budget = mydevice_spin_budget(READ_ONCE(stream->reader_waited));
 	u32 known = stream->rx.prod, last = READ_ONCE(stream->theirs->prod), prod;
 	bool gather = stream->gathers || last != known;
-	u64 now, end, limit, came;
+	u64 now, end, came;
 
 	if (!budget)
 		return;
 	now = ktime_get_ns();
 	end = now + budget;
-	limit = now + 2 * budget;
 	came = now;
 	stream->gathers = last != known;
 	while (last - known < want && now < end && !need_resched()) {
@@ -300,7 +299,6 @@ static void mydevice_stream_poll_bytes(struct mydevice_stream *stream, u32 want)
 		stream->gathers = last != known;	/* more after the first */
 		last = prod;
 		came = now;
-		end = min(now + budget, limit);
 	}
 }
 

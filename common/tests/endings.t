@@ -66,7 +66,6 @@ guest() {
 	ok "the guest is kept as it is without a device" keep_fresh domU1 || return
 	guest=$(domid domU1)
 	ok "activated, bytes flow" activated || return
-	# shellcheck disable=SC2086 # one word each
 	for how in destroyed crashed shut_down; do
 		leaves $how || return
 		ok "$how: the guest comes back" comes_back || return

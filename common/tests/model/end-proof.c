@@ -32,6 +32,7 @@ _Bool nondet_bool(void);
 typedef uint32_t u32;
 typedef int32_t s32;
 typedef uint64_t u64;
+typedef unsigned int fmode_t;
 
 /* -- accesses to shared memory, and barriers ----------------------------------- */
 
