@@ -530,7 +530,7 @@ static int mydeviceback_read_order(struct mydeviceback_info *info,
 	return err;
 }
 
-/* Maps both rings, if the index page has as many references as their orders say. */
+/* Maps both rings, if the index page has as many references as they have pages. */
 static int mydeviceback_map_rings(struct mydeviceback_info *info,
 				  const struct mydevice_index *index,
 				  unsigned int out, unsigned int in)
