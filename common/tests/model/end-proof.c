@@ -273,7 +273,7 @@ void prove_look_prod(void)
 	MUST(stream.rx.claim == (u32)heard);
 	MUST(honest == ((u32)heard - before.prod <= mydevice_free(&before)));
 	MUST(stream.rx.prod == (honest ? (u32)heard : before.prod));
-	MUST(steps == (honest ? 014 : 01));		/* READ, RMB */
+	MUST(steps == (honest ? 0124 : 01));	/* READ, WRITE of our own copy, RMB */
 }
 
 void prove_look_cons(void)
@@ -289,7 +289,7 @@ void prove_look_cons(void)
 	MUST(stream.tx.claim == (u32)heard);
 	MUST(honest == ((u32)heard - before.cons <= mydevice_used(&before)));
 	MUST(stream.tx.cons == (honest ? (u32)heard : before.cons));
-	MUST(steps == (honest ? 013 : 01));		/* READ, MB */
+	MUST(steps == (honest ? 0123 : 01));	/* READ, WRITE of our own copy, MB */
 }
 
 /* A peer that sees the wake-up index notifies of the next byte, however many come with it. */
@@ -307,7 +307,7 @@ void prove_ask_prod(void)
 	MUST(rules(&stream.rx, before.pages) && stream.rx.cons == before.cons);
 	MUST(stream.rx.claim == (u32)heard);
 	MUST(stream.rx.prod == (honest ? (u32)heard : before.prod));
-	MUST(steps == (honest ? 02314 : 0231));		/* WRITE, MB, READ, RMB */
+	MUST(steps == (honest ? 023124 : 0231));		/* WRITE, MB, READ, RMB */
 	ASSUME(later && later <= mydevice_size(&before));
 	MUST(mydevice_passed(mine->prod_event, before.prod, before.prod + later));
 }
@@ -325,7 +325,7 @@ void prove_ask_cons(void)
 	MUST(rules(&stream.tx, before.pages) && stream.tx.prod == before.prod);
 	MUST(stream.tx.claim == (u32)heard);
 	MUST(stream.tx.cons == (honest ? (u32)heard : before.cons));
-	MUST(steps == (honest ? 02313 : 0231));		/* WRITE, MB, READ, MB */
+	MUST(steps == (honest ? 023123 : 0231));		/* WRITE, MB, READ, MB */
 	MUST(mine->cons_event == event);
 }
 
