@@ -399,22 +399,13 @@ static unsigned int peer_max_order(const struct bus_device *dev)
 	return dev->frontend ? 6 : MYDEVICE_MAX_ORDER;
 }
 
-/* The nodes of an offer. */
-static bool back_write_offer(struct bus_device *dev, xs_transaction_t xbt)
-{
-	if (!bus_printf(dev, xbt, MYDEVICE_NODE_VERSIONS, "%u", MYDEVICE_VERSION))
-		return false;
-	if (!bus_printf(dev, xbt, MYDEVICE_NODE_MAX_ORDER, "%u", peer_max_order(dev)))
-		return false;
-	return true;
-}
-
 /* Writes what this end can do, then invites the frontend with InitWait. */
 static bool back_offer(struct peer *peer)
 {
 	struct bus_device *dev = peer->dev;
 
-	if (!bus_transaction(dev, back_write_offer))
+	if (!bus_printf(dev, XBT_NULL, MYDEVICE_NODE_MAX_ORDER, "%u", peer_max_order(dev)) ||
+	    !bus_printf(dev, XBT_NULL, MYDEVICE_NODE_VERSIONS, "%u", MYDEVICE_VERSION))
 		return bus_fatal(dev, EX_IOERR, "writing the offer to %s: %s", dev->nodename,
 				 strerror(errno));
 	bus_switch_state(dev, XenbusStateInitWait);
