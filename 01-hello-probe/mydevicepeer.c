@@ -20,13 +20,11 @@
  * @dev: the device on the bus
  * @version: the protocol version of this connection, 0 when there is none
  * @over: a connection of this end has come to its end
- * @misfit: it was said that the other end speaks no version of ours
  */
 struct peer {
 	struct bus_device *dev;
 	unsigned int version;
 	bool over;
-	bool misfit;
 };
 
 /* Is this connection the first, or are more to follow? */
@@ -95,10 +93,8 @@ static void front_refuse(struct peer *peer, const char *versions)
 {
 	struct bus_device *dev = peer->dev;
 
-	if (!peer->misfit)
-		bus_error(dev, "the backend speaks no version of ours: \"%s\", and this end %u",
-			  versions ? versions : "", MYDEVICE_VERSION);
-	peer->misfit = true;
+	bus_error(dev, "the backend speaks no version of ours: \"%s\", and this end %u",
+		  versions ? versions : "", MYDEVICE_VERSION);
 	bus_printf(dev, XBT_NULL, MYDEVICE_NODE_VERSION, "%u", MYDEVICE_VERSION);
 	dev->status = dev->keep ? EX_OK : EX_PROTOCOL;
 	dev->done = !dev->keep;
@@ -190,7 +186,6 @@ static bool front_connect(struct peer *peer)
 static void peer_go_live(struct peer *peer)
 {
 	bus_switch_state(peer->dev, XenbusStateConnected);
-	peer->misfit = false;
 	bus_tell("Connected, protocol version %u.", peer->version);
 }
 
@@ -212,14 +207,12 @@ static void back_explain_refusal(struct peer *peer)
 	struct bus_device *dev = peer->dev;
 	unsigned int version;
 
-	if (dev->state != XenbusStateInitWait || peer->misfit)
+	if (dev->state != XenbusStateInitWait)
 		return;
 	version = bus_read_int(dev, dev->otherend, MYDEVICE_NODE_VERSION, MYDEVICE_VERSION);
-	if (speaks(version))
-		return;
-	bus_error(dev, "the frontend speaks version %u, and this end %u", version,
-		  MYDEVICE_VERSION);
-	peer->misfit = true;
+	if (!speaks(version))
+		bus_error(dev, "the frontend speaks version %u, and this end %u", version,
+			  MYDEVICE_VERSION);
 }
 
 /* Tells the other end that this end uses the connection no more. */
@@ -348,7 +341,7 @@ static void peer_withdraw(struct peer *peer)
 	struct bus_device *dev = peer->dev;
 
 	bus_rm(dev, MYDEVICE_NODE_VERSIONS);
-	if (!peer->misfit)	/* else the backend may not have read it yet */
+	if (!dev->told)		/* else the backend may not have read it yet */
 		bus_rm(dev, MYDEVICE_NODE_VERSION);
 }
 

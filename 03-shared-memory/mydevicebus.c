@@ -278,42 +278,40 @@ void bus_switch_state(struct bus_device *dev, enum xenbus_state state)
 	dev->done = true;
 }
 
-/* The node is the one that xenbus_dev_error() writes in the kernel. */
-static void write_error(struct bus_device *dev, const char *message)
+/* A line, and the node that xenbus_dev_error() writes in the kernel. */
+static void report(struct bus_device *dev, void (*say)(const char *format, ...),
+		   const char *format, va_list args)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], message[512];
 
+	vsnprintf(message, sizeof(message), format, args);
 	snprintf(path, sizeof(path), "error/%s/error", dev->nodename);
 	xs_write(dev->xs, XBT_NULL, path, message, strlen(message));
+	say("%s", message);
 }
 
 void bus_error(struct bus_device *dev, const char *format, ...)
 {
-	char message[512];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(message, sizeof(message), format, args);
+	if (!dev->told)
+		report(dev, bus_say, format, args);
 	va_end(args);
-	write_error(dev, message);
-	bus_say("%s", message);
+	dev->told = true;
 }
 
 bool bus_fatal(struct bus_device *dev, int status, const char *format, ...)
 {
-	char message[512];
+	bool stays = status == EX_OSERR && dev->keep;
 	va_list args;
 
 	if (dev->broken)
 		return false;
 	va_start(args, format);
-	vsnprintf(message, sizeof(message), format, args);
+	report(dev, stays ? bus_tell : bus_say, format, args);
 	va_end(args);
-	write_error(dev, message);
-	if (status == EX_OSERR && dev->keep) {
-		bus_tell("%s", message);
-	} else {
-		bus_say("%s", message);
+	if (!stays) {
 		dev->broken = true;
 		dev->status = status;
 		dev->done = true;

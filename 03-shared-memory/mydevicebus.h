@@ -46,6 +46,7 @@ struct bus_file {
  * @otherend: the other end's directory
  * @otherend_id: the domain that it is in
  * @state: this end's state
+ * @told: bus_error() has spoken
  * @peer: the driver's own; NULL until it sets it
  * @files: what the driver waits for; it may change them at any time
  * @timer_at: when to call @timer, in ns of bus_now(); 0: not at all
@@ -75,6 +76,7 @@ struct bus_device {
 	char *otherend;
 	unsigned int otherend_id;
 	enum xenbus_state state;
+	bool told;
 	struct peer *peer;
 	struct bus_file files[BUS_MAX_FILES];
 	uint64_t timer_at;
@@ -279,7 +281,7 @@ void bus_follow(struct bus_device *dev);
 void bus_await_release(struct bus_device *dev);
 
 /**
- * bus_error() - say what is wrong, on standard error and in XenStore
+ * bus_error() - say what is wrong, on standard error and in XenStore, the first time
  * @dev: the device
  * @format: the message
  */
