@@ -108,6 +108,8 @@ static bool front_negotiate(struct peer *peer)
 	char *versions, *copy;
 
 	versions = bus_read(dev, dev->otherend, MYDEVICE_NODE_VERSIONS);
+	if (!versions && bus_otherend_state(dev) != XenbusStateInitWait)
+		return false;		/* it has left, and took that with it */
 	if (!versions)
 		return bus_fatal(dev, EX_PROTOCOL, "reading %s/%s: %s", dev->otherend,
 				 MYDEVICE_NODE_VERSIONS, strerror(errno));

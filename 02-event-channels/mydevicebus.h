@@ -291,8 +291,9 @@ void bus_error(struct bus_device *dev, const char *format, ...)
 /**
  * bus_fatal() - say why this end cannot go on, and close; the process leaves
  * @dev: the device
- * @status: what it exits with. EX_OSERR is a want of its own, of memory for instance, and
- *	no lie of the other end's: with @keep the process waits for its next connection
+ * @status: what it exits with. EX_OSERR is no lie of the other end's, but can happen to two
+ *	honest ends, for want of memory, or because one was killed: with @keep the process
+ *	waits for its next connection
  * @format: the message
  *
  * Return: false, for the caller to return.

@@ -240,6 +240,8 @@ static bool front_negotiate(struct peer *peer)
 	char *versions, *copy;
 
 	versions = bus_read(dev, dev->otherend, MYDEVICE_NODE_VERSIONS);
+	if (!versions && bus_otherend_state(dev) != XenbusStateInitWait)
+		return false;		/* it has left, and took that with it */
 	if (!versions)
 		return bus_fatal(dev, EX_PROTOCOL, "reading %s/%s: %s", dev->otherend,
 				 MYDEVICE_NODE_VERSIONS, strerror(errno));
@@ -278,12 +280,6 @@ static xenevtchn_port_or_error_t front_bind(struct peer *peer)
 	return port;
 }
 
-/* Is an error a want of this end's, or what the other end published? */
-static int whose_fault(int err)
-{
-	return err == ENOMEM || err == ENOSPC || err == EMFILE ? EX_OSERR : EX_PROTOCOL;
-}
-
 /* A backend binds the port that the frontend offers. */
 static xenevtchn_port_or_error_t back_bind(struct peer *peer)
 {
@@ -294,8 +290,8 @@ static xenevtchn_port_or_error_t back_bind(struct peer *peer)
 		return -1;
 	port = xenevtchn_bind_interdomain(peer->evtchn, peer->dev->otherend_id, remote);
 	if (port < 0)
-		bus_fatal(peer->dev, whose_fault(errno), "binding port %u of the frontend: %s",
-			  remote, strerror(errno));
+		bus_fatal(peer->dev, EX_OSERR, "binding port %u of the frontend: %s", remote,
+			  strerror(errno));
 	return port;
 }
 

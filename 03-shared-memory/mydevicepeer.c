@@ -523,6 +523,8 @@ static bool front_negotiate(struct peer *peer)
 	char *versions, *copy;
 
 	versions = bus_read(dev, dev->otherend, MYDEVICE_NODE_VERSIONS);
+	if (!versions && bus_otherend_state(dev) != XenbusStateInitWait)
+		return false;		/* it has left, and took that with it */
 	if (!versions)
 		return bus_fatal(dev, EX_PROTOCOL, "reading %s/%s: %s", dev->otherend,
 				 MYDEVICE_NODE_VERSIONS, strerror(errno));
@@ -561,12 +563,6 @@ static xenevtchn_port_or_error_t front_bind(struct peer *peer)
 	return port;
 }
 
-/* Is an error a want of this end's, or what the other end published? */
-static int whose_fault(int err)
-{
-	return err == ENOMEM || err == ENOSPC || err == EMFILE ? EX_OSERR : EX_PROTOCOL;
-}
-
 /* A backend binds the port that the frontend offers. */
 static xenevtchn_port_or_error_t back_bind(struct peer *peer)
 {
@@ -577,8 +573,8 @@ static xenevtchn_port_or_error_t back_bind(struct peer *peer)
 		return -1;
 	port = xenevtchn_bind_interdomain(peer->evtchn, peer->dev->otherend_id, remote);
 	if (port < 0)
-		bus_fatal(peer->dev, whose_fault(errno), "binding port %u of the frontend: %s",
-			  remote, strerror(errno));
+		bus_fatal(peer->dev, EX_OSERR, "binding port %u of the frontend: %s", remote,
+			  strerror(errno));
 	return port;
 }
 
@@ -716,8 +712,7 @@ static bool back_map_index(struct peer *peer)
 						     offsetof(struct mydevice_index, backend.alive),
 						     peer->port);
 	if (!peer->index)
-		return bus_fatal(dev, whose_fault(errno), "mapping the index page: %s",
-				 strerror(errno));
+		return bus_fatal(dev, EX_OSERR, "mapping the index page: %s", strerror(errno));
 	peer->mine = &peer->index->backend;
 	peer->theirs = &peer->index->frontend;
 	return true;
@@ -742,7 +737,7 @@ static bool back_map_rings(struct peer *peer)
 	peer->rings = xengnttab_map_domain_grant_refs(peer->gnttab, pages, dev->otherend_id,
 						      peer->refs, PROT_READ | PROT_WRITE);
 	if (!peer->rings)
-		return bus_fatal(dev, whose_fault(errno), "mapping a ring: %s", strerror(errno));
+		return bus_fatal(dev, EX_OSERR, "mapping a ring: %s", strerror(errno));
 	mydevice_set_pages(&peer->rx, peer->rings);
 	mydevice_set_pages(&peer->tx, (char *)peer->rings + mydevice_size(&peer->rx));
 	return true;
