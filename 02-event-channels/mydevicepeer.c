@@ -147,8 +147,7 @@ static bool back_offer(struct peer *peer)
 	if (!bus_printf(dev, XBT_NULL, MYDEVICE_NODE_VERSIONS, "%u", MYDEVICE_VERSION))
 		return bus_fatal(dev, EX_IOERR, "writing the offer to %s: %s", dev->nodename,
 				 strerror(errno));
-	bus_switch_state(dev, XenbusStateInitWait);
-	return true;
+	return bus_switch_state(dev, XenbusStateInitWait);
 }
 
 /*
@@ -337,18 +336,15 @@ static bool front_publish(struct peer *peer)
 {
 	struct bus_device *dev = peer->dev;
 
-	if (!bus_transaction(dev, front_write_nodes))
-		return bus_fatal(dev, EX_IOERR, "publishing in %s: %s", dev->nodename,
-				 strerror(errno));
-	return true;
+	return bus_transaction(dev, front_write_nodes) ||
+	       bus_fatal(dev, EX_IOERR, "publishing in %s: %s", dev->nodename, strerror(errno));
 }
 
 /* Ends the use of a connection at this end. What is shared stays shared. */
 static void peer_stop(struct peer *peer)
 {
 	peer_free_evtchn(peer);
-	if (peer->version)
-		peer->over = true;
+	peer->over |= peer->version != 0;
 	peer->version = 0;
 }
 
@@ -370,15 +366,16 @@ static bool front_connect(struct peer *peer)
 		return false;
 	if (!front_publish(peer))
 		return false;
-	bus_switch_state(peer->dev, XenbusStateInitialised);
-	return true;
+	return bus_switch_state(peer->dev, XenbusStateInitialised);
 }
 
 /* Both ends are ready. */
-static void peer_go_live(struct peer *peer)
+static bool peer_go_live(struct peer *peer)
 {
-	bus_switch_state(peer->dev, XenbusStateConnected);
+	if (!bus_switch_state(peer->dev, XenbusStateConnected))
+		return false;		/* the frontend has changed meanwhile */
 	bus_tell("Connected, protocol version %u.", peer->version);
+	return true;
 }
 
 /* The frontend has published: read, check, and take what it offers. */
@@ -388,8 +385,28 @@ static bool back_connect(struct peer *peer)
 		return false;
 	if (!peer_setup_evtchn(peer))
 		return false;
-	peer_go_live(peer);
-	return true;
+	return peer_go_live(peer);
+}
+
+/*
+ * Connects to the frontend that says Initialised now. It may be restarted at any moment:
+ * one transaction holds together what is read and Connected. If any of it has changed,
+ * this end looks again, but not for ever.
+ */
+static void back_try_connect(struct peer *peer)
+{
+	struct bus_device *dev = peer->dev;
+	int tries = 0;
+
+	do {
+		bus_start_reading(dev);
+		if (bus_otherend_state(dev) == XenbusStateInitialised && !back_connect(peer)) {
+			peer->version = 0;	/* that was no connection */
+			peer_disconnect(peer);
+		}
+	} while (bus_changed(dev) && ++tries < 10);
+	if (tries == 10)
+		bus_fatal(dev, EX_OSERR, "the frontend changes all the time");
 }
 
 /*
@@ -412,10 +429,8 @@ static void back_explain_refusal(struct peer *peer)
 /* Tells the other end that this end uses the connection no more. */
 static void peer_close(struct peer *peer, enum xenbus_state state)
 {
-	if (peer->dev->state == state)
-		return;
-	bus_switch_state(peer->dev, state);
-	bus_tell("%s.", bus_strstate(state));
+	if (bus_switch_state(peer->dev, state))
+		bus_tell("%s.", bus_strstate(state));
 }
 
 /* May another connection begin? */
@@ -482,7 +497,7 @@ static void back_otherend_changed(struct bus_device *dev, enum xenbus_state fron
 
 	case XenbusStateInitialised:
 		if (dev->state == XenbusStateInitWait)
-			back_connect(peer);
+			back_try_connect(peer);
 		break;
 
 	case XenbusStateConnected:	/* ours came first; else it is left over */

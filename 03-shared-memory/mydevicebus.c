@@ -170,7 +170,7 @@ char *bus_read(struct bus_device *dev, const char *dir, const char *node)
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s", dir, node);
-	return xs_read(dev->xs, XBT_NULL, path, NULL);
+	return xs_read(dev->xs, dev->xbt, path, NULL);
 }
 
 int bus_read_int(struct bus_device *dev, const char *dir, const char *node, int otherwise)
@@ -264,18 +264,45 @@ static bool write_state(struct bus_device *dev, xs_transaction_t xbt)
 	return bus_printf(dev, xbt, "state", "%d", dev->state);
 }
 
-void bus_switch_state(struct bus_device *dev, enum xenbus_state state)
+void bus_start_reading(struct bus_device *dev)
 {
-	if (dev->state == state || dev->gone)
-		return;
+	dev->changed = false;
+	dev->xbt = xs_transaction_start(dev->xs);
+}
+
+/* Return: 0, or an errno: EAGAIN if anything that was read has changed meanwhile. */
+static int end_reading(struct bus_device *dev, bool keep)
+{
+	xs_transaction_t xbt = dev->xbt;
+
+	dev->xbt = XBT_NULL;
+	if (xbt == XBT_NULL || xs_transaction_end(dev->xs, xbt, !keep))
+		return 0;
+	dev->changed = errno == EAGAIN;
+	return errno;
+}
+
+bool bus_changed(struct bus_device *dev)
+{
+	end_reading(dev, false);
+	return dev->changed;
+}
+
+bool bus_switch_state(struct bus_device *dev, enum xenbus_state state)
+{
+	enum xenbus_state before = dev->state;
+
+	if (state == before || dev->gone)
+		return false;
 	dev->state = state;
-	if (bus_transaction(dev, write_state) || errno == ENOENT)
-		return;		/* the watch will tell that the nodes are gone */
-	if (!dev->broken)
-		bus_say("writing %s/state: %s", dev->nodename, strerror(errno));
-	dev->broken = true;
-	dev->status = EX_IOERR;
-	dev->done = true;
+	if (dev->xbt == XBT_NULL ? bus_transaction(dev, write_state) :
+	    write_state(dev, dev->xbt) && !end_reading(dev, true))
+		return true;
+	if (errno == ENOENT)
+		return true;	/* the watch will tell that the nodes are gone */
+	dev->state = before;
+	return errno != EAGAIN &&
+	       bus_fatal(dev, EX_IOERR, "writing %s/state: %s", dev->nodename, strerror(errno));
 }
 
 /* A line, and the node that xenbus_dev_error() writes in the kernel. */
@@ -306,7 +333,7 @@ bool bus_fatal(struct bus_device *dev, int status, const char *format, ...)
 	bool stays = status == EX_OSERR && dev->keep;
 	va_list args;
 
-	if (dev->broken)
+	if (dev->broken || end_reading(dev, true) == EAGAIN)
 		return false;
 	va_start(args, format);
 	report(dev, stays ? bus_tell : bus_say, format, args);

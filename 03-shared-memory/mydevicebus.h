@@ -46,6 +46,8 @@ struct bus_file {
  * @otherend: the other end's directory
  * @otherend_id: the domain that it is in
  * @state: this end's state
+ * @xbt: what is read, is read in this transaction; XBT_NULL when there is none
+ * @changed: what was read in the last one changed before its end
  * @told: bus_error() has spoken
  * @peer: the driver's own; NULL until it sets it
  * @files: what the driver waits for; it may change them at any time
@@ -76,6 +78,8 @@ struct bus_device {
 	char *otherend;
 	unsigned int otherend_id;
 	enum xenbus_state state;
+	xs_transaction_t xbt;
+	bool changed;
 	bool told;
 	struct peer *peer;
 	struct bus_file files[BUS_MAX_FILES];
@@ -177,11 +181,28 @@ void bus_wait(struct bus_device *dev);
 int bus_leave(struct bus_device *dev);
 
 /**
+ * bus_start_reading() - from now on read in a transaction, if this domain may have one
+ * @dev: the device
+ *
+ * If what was read changes, then the next state is not written, and bus_fatal() does
+ * nothing. Both end the transaction.
+ */
+void bus_start_reading(struct bus_device *dev);
+
+/**
+ * bus_changed() - is what was read in the transaction to be read again?
+ * @dev: the device; a transaction that is still open is given up
+ */
+bool bus_changed(struct bus_device *dev);
+
+/**
  * bus_switch_state() - write this end's state, unless the device is gone
  * @dev: the device
  * @state: its new state
+ *
+ * Return: true if it is the new state; false if it was before, or is not now.
  */
-void bus_switch_state(struct bus_device *dev, enum xenbus_state state);
+bool bus_switch_state(struct bus_device *dev, enum xenbus_state state);
 
 /**
  * bus_read() - read a node

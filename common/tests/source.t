@@ -84,8 +84,8 @@ sizes() {
 		mydevice.h       590
 		mydeviceback.c   855
 		mydevicefront.c  790
-		mydevicebus.c    900
-		mydevicebus.h    360
+		mydevicebus.c    930
+		mydevicebus.h    380
 		mydevicepeer.c  1220
 		mydevicestream.c 1090
 	SIZES
