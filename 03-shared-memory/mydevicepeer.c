@@ -902,6 +902,8 @@ static bool peer_go_live(struct peer *peer)
 	bus_tell("Connected, protocol version %u.", peer->version);
 	peer->live = true;
 	peer->dev->died = false;
+	if (!READ_ONCE(peer->theirs->alive))
+		peer_died(peer);	/* before this */
 	return true;
 }
 
@@ -964,16 +966,19 @@ static void peer_close(struct peer *peer, enum xenbus_state state)
 
 /*
  * The other end was a process, and is no more. If it is not Connected any more it
- * went by itself, and its state is what tells: that is asked for once.
+ * went by itself, and its state is what tells: that is asked for once. (A frontend may
+ * have died before it was Connected.)
  */
 static void peer_died(struct peer *peer)
 {
 	struct bus_device *dev = peer->dev;
+	enum xenbus_state state;
 
 	if (!peer->live || peer->death_seen)
 		return;
 	peer->death_seen = true;
-	if (bus_otherend_state(dev) != XenbusStateConnected)
+	state = bus_otherend_state(dev);
+	if (state != XenbusStateConnected && (dev->frontend || state != XenbusStateInitialised))
 		return;
 	bus_tell("the %s died", bus_otherend(dev));
 	dev->died = true;
