@@ -1023,8 +1023,8 @@ static void front_otherend_changed(struct bus_device *dev, enum xenbus_state bac
 		if (dev->state == XenbusStateInitialised || dev->state == XenbusStateClosing)
 			break;		/* it has not seen our state yet */
 		peer_disconnect(peer);	/* from a backend that was restarted */
-		if (peer_is_free(peer))
-			front_connect(peer);
+		if (peer_is_free(peer) && !front_connect(peer))
+			peer_disconnect(peer);
 		break;
 
 	case XenbusStateConnected:
