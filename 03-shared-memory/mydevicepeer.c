@@ -178,9 +178,8 @@ static bool stream_event(struct peer *peer)
 
 /*
  * Is the port to stay masked for a while? Events without a reason cost the other end
- * nothing. Each doubles the time in which the next cannot come, as Linux does it with
- * those whose EOI says that they were spurious. Where events are answered, each has a
- * reason.
+ * nothing. Each doubles the time in which the next cannot come. (Linux delays those, too,
+ * whose EOI says that they were spurious.) Where events are answered, each has a reason.
  */
 static bool peer_brake(struct peer *peer)
 {
