@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What can go wrong between two ends before they are Connected, in all three stages:
-# ends of different stages, lies over and over, a module after a process, and a
-# domain that has no transaction left. (What a single lie does is in hostile-front.t
-# and hostile-back.t.)
+# ends of different stages, lies over and over, a module after a process, a frontend
+# that is restarted or killed while a process connects to it, and a domain that has no
+# transaction left. (What a single lie does is in hostile-front.t and hostile-back.t.)
 
 stage=01-hello-probe
 . "$(dirname "$0")/stage.sh"
@@ -114,6 +114,102 @@ takes_over() {
 	done
 }
 
+# -- a process that is held up --------------------------------------------------------
+
+# peer END: starts a process that stays, and can be held up: see hold.c.
+peer() {
+	case $1 in front) arguments=--frontend ;; back) arguments="--backend $guest" ;; esac
+	"in_$1" "cd /tmp && cat said >>said.before 2>/dev/null; : >said && { LD_PRELOAD=/tmp/hold.so setsid ./mydevicepeer $arguments --keep </dev/null >got 2>said & echo \$! >pid; }"
+}
+
+# end END SIGNAL
+end() { "in_$1" "kill -$2 \$(cat /tmp/pid); for try in \$(seq 500); do pidof mydevicepeer >/dev/null || exit 0; usleep 20000; done; exit 1"; }
+runs() { "in_$1" 'kill -0 $(cat /tmp/pid)' || { "in_$1" 'cat /tmp/said'; return 1; }; }
+until_says() { "in_$1" "for try in \$(seq 50); do ! grep -q '$2' /tmp/said || exit 0; usleep 100000; done; cat /tmp/said; exit 1"; }
+
+# hold END WHAT: the next time that it comes to this, it waits.
+hold() { "in_$1" "printf %s '$2' >/tmp/hold"; }
+held() { "in_$1" 'for try in $(seq 300); do [ ! -e /tmp/held ] || exit 0; usleep 100000; done; cat /tmp/said; exit 1'; }
+go_on() { "in_$1" 'rm /tmp/held'; }
+
+# Does the connection work, as far as this stage's can?
+alive() {
+	case $stage in
+	02-*) in_domU 'cd /sys/bus/xen/devices/mydevice-0 && echo 1 >notify && usleep 300000 && [ "$(cat events_received)" -ge 1 ]' ;;
+	03-*) in_domU 'echo word >/dev/mydevice0' && in_dom0 'for try in $(seq 30); do ! grep -q word /tmp/got || exit 0; usleep 100000; done; exit 1' ;;
+	esac
+}
+
+# The frontend, a module, is bound again after the backend has read what it published, or
+# some of it. In the first stage that is the version alone, so another is written there.
+restarted() {
+	remove dom0 mydeviceback && until_state '6 6' || return
+	case $stage in 03-*) hold back ring-ref ;; *) hold back state=4 ;; esac
+	peer back && held back || return
+	case $stage in
+	01-*)	in_domU 'xenstore-write device/mydevice/0/version 9' && go_on back && until_says back 'the frontend wants version 9' &&
+			until_state '6 6' && bind front unbind && bind front bind && peer back ;;
+	*)	bind front unbind && bind front bind && until_state '3 2' && go_on back ;;
+	esac && until_state '4 4' && alive
+}
+
+# A frontend that is a process leaves, or is killed, before the backend has read all; or
+# a backend leaves, before the frontend has.
+leaves() {
+	hold back version
+	peer front && held back && end front TERM && go_on back && peer front && until_state '4 4' && runs back
+}
+
+back_leaves() {
+	end front TERM && until_state '6 6' || return
+	hold front versions
+	peer front && held front && end back TERM && go_on front && peer back && until_state '4 4' && runs front
+}
+
+killed() {
+	end front TERM && until_state '6 6' || return
+	hold back event-channel
+	peer front && held back && end front KILL && go_on back && until_says back 'binding port' &&
+		peer front && until_state '4 4' && runs back
+}
+
+# It dies, or the backend does, when only that is Connected. A process that is stopped
+# cannot follow.
+one_is_connected() {
+	end front TERM && until_state '6 6' || return
+	hold back state=4
+	peer front && held back && in_domU 'kill -STOP $(cat /tmp/pid)' && go_on back && until_state '3 4'
+}
+front_dies() { one_is_connected && end front KILL && until_state '3 6' && until_says back 'the frontend died' && runs back; }
+back_dies() {
+	peer front && until_state '4 4' && one_is_connected && end back KILL && in_domU 'kill -CONT $(cat /tmp/pid)' &&
+		until_state '6 4' && until_says front 'the backend died' && runs front
+}
+
+# Two processes, in all that can happen to them.
+two_held_up() {
+	remove domU1 mydevicefront
+	ok "$stage: a frontend that leaves meanwhile is no liar: the process stays" leaves
+	ok "$stage: nor is a backend" back_leaves
+	case $stage in 0[23]-*) ok "$stage: nor is a frontend that is killed" killed ;; esac
+	case $stage in 03-*)
+		ok "$stage: a frontend dies before it is Connected: the backend closes" front_dies
+		ok "$stage: a backend dies before the frontend is Connected: that closes, too" back_dies
+		peer back ;;
+	esac
+	end front TERM
+}
+
+held_up() {
+	ok "$stage: a frontend is bound again while a process connects to it: the connection is the new one's" restarted
+	[ "${CHECK-}" != long ] || two_held_up
+	end back TERM
+	is "$(in_dom0 'grep -hE "Sanitizer|runtime error" /tmp/said*')$(in_domU 'grep -hE "Sanitizer|runtime error" /tmp/said*')" "" "no sanitizer has a complaint"
+	insert dom0 mydeviceback
+	in_domU 'lsmod | grep -q ^mydevicefront' || insert domU1 mydevicefront
+	ok "$stage: modules again, and Connected" until_state '4 4'
+}
+
 # -- no transaction is left ----------------------------------------------------------
 
 # A guest may have ten open at a time. XenStore's message of that kind is 6.
@@ -133,6 +229,8 @@ no_transactions() {
 "$lab" start || bail_out "the lab does not start"
 guest=$(in_dom0 'xl domid domU1') || bail_out "dom0 does not answer"
 target unload >/dev/null 2>&1
+"$top/common/tests/build" --preload hold || bail_out "hold.so cannot be compiled"
+"$lab" put dom0 "$work/hold.so" /tmp && "$lab" put domU "$work/hold.so" /tmp || bail_out "the domains take no files"
 # shellcheck disable=SC2086 # one word a stage
 build_modules $all || bail_out "the modules do not build"
 mark_logs begin
@@ -159,6 +257,9 @@ for one in $all; do
 	no_transactions
 	sanitized_peer "$stage" && "$lab" put dom0 "$MYDEVICEPEER" /tmp && "$lab" put domU "$MYDEVICEPEER" /tmp || fail "mydevicepeer of $stage"
 	takes_over
+	unhurt
+	held_up
+	unhurt
 	ok "$stage: both are unloaded" unload_ends
 	ok "$stage: grants and event channels are back where they began" ledger_is_back "$start"
 	unhurt

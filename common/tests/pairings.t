@@ -169,9 +169,14 @@ bad_input() {
 	in_dom0 "xenstore-chmod -r $front_dir n$guest r0; xenstore-write $front_dir/backend-id x"
 	refuses domU "$peer --frontend" 65 "backend-id is no number: 'x'"
 	in_dom0 "xenstore-write $front_dir/backend-id 0"
-	"$lab" put domU "$top/$stage/mydevicefront.ko" /tmp && in_domU 'insmod /tmp/mydevicefront.ko'
+	ok "modules at both ends" build_modules $stage
+	insert dom0 mydeviceback
+	refuses dom0 "$peer --backend $guest" 69 "a module drives backend/mydevice/$guest/0; rmmod mydeviceback first"
+	insert domU1 mydevicefront
+	until_state '4 4' || fail "they do not connect"
 	refuses domU "$peer --frontend" 69 'a module drives device/mydevice/0; rmmod mydevicefront first'
-	in_domU 'rmmod mydevicefront || { echo mydevice-0 >/sys/bus/xen/drivers/mydevicefront/unbind; rmmod mydevicefront; }'
+	rebind domU xen mydevice-0 drivers/mydevicefront/unbind && in_domU 'rmmod mydevicefront'
+	rebind dom0 xen-backend "mydevice-$guest-0" drivers/mydeviceback/unbind && in_dom0 'rmmod mydeviceback'
 }
 
 # refused BACKEND-NODE VALUE TEXT: what a frontend says of an offer.

@@ -109,6 +109,30 @@ lies() {
 	in_dom0 "xenstore-write $(back_dir)/state 6"
 }
 
+# A peer that speaks another version every other time: it is said once.
+alternates() {
+	back "start 1 --backend --keep $guest; until_says Hello"
+	front "own=device/mydevice/0 other=$(back_dir)
+		for i in \$(seq 10); do
+			xenstore-write \$own/version 9 \$own/state 6; usleep 100000
+			xenstore-write \$own/version 1 \$own/state 3; await '[ \$(xenstore-read \$other/state) = 4 ]'
+			xenstore-write \$own/state 1; await '[ \$(xenstore-read \$other/state) = 2 ]'
+		done"
+	is "$(back 'says "speaks version 9"; says Connected; end' | paste -sd ' ')" '1 10 0' "a frontend changes its version ten times: that is said once"
+	in_domU 'xenstore-write device/mydevice/0/state 6'
+	front 'start 1 --frontend --keep; until_says Hello'
+	back "own=$(back_dir) other=$(front_dir)
+		becomes() { await \"[ \\\$(xenstore-read \$other/state) = \$1 ]\"; }
+		for i in \$(seq 10); do
+			xenstore-write \$own/versions 9 \$own/state 2; becomes 5
+			xenstore-write \$own/state 6; becomes 6
+			xenstore-write \$own/versions 1 \$own/state 2; becomes 3
+			xenstore-write \$own/state 4; becomes 4
+			xenstore-write \$own/state 6; becomes 6
+		done"
+	is "$(front 'says "speaks no version"; says Connected; end' | paste -sd ' ')" '1 10 0' "a backend, too"
+}
+
 # The other end goes through its states, as fast as it can.
 flaps() {
 	began=$(date +%s)
@@ -309,7 +333,7 @@ for one in $all; do
 done
 "$top/common/tests/build" pollerr && mv "$work/pollerr" "$work/pollerr.program" || bail_out "pollerr cannot be compiled"
 equip
-parts='locks,mixed 3 1,mixed 1 2,mixed 2 3,lies 1,lies 2,lies 3,flaps 1,flaps 3,taken 1,taken 2,taken 3,files,unread,limits,storm,fresh,restored'
+parts='locks,mixed 3 1,mixed 1 2,mixed 2 3,lies 1,lies 2,lies 3,alternates,flaps 1,flaps 3,taken 1,taken 2,taken 3,files,unread,limits,storm,fresh,restored'
 IFS=,
 for part in ${PEER_PARTS:-$parts}; do
 	unset IFS
