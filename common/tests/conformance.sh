@@ -537,19 +537,6 @@ is_lied_to() {
 	ok "both ends are Closed" until_state '6 6'
 }
 
-# A guest is saved, and goes on: its process does not notice.
-saved_beside() {
-	before=$(in_front 'pidof mydevicepeer')
-	ok "a guest with a process in it is saved, and goes on" in_dom0 'xl save -c domU1 /dev/null 2>&1' ||
-		{ "$lab" stop; bail_out "the guest may be frozen"; }
-	io front open:w write:abc >/dev/null
-	is "$(io back open:r read:9)" "read 3 abc" "bytes flow from the process"
-	io back open:w write:xyz >/dev/null
-	is "$(io front open:r read:9)" "read 3 xyz" "and to it"
-	is "$(in_front "pidof mydevicepeer; grep -c restored /run/$(name front)/log") $(state_of)" "$before
-0 4 4" "it is the same process, still Connected"
-}
-
 process_end() {
 	stop_process "$1"
 	sends_and_receives "$1"
@@ -566,7 +553,6 @@ process_end() {
 	is_lied_to "$1" cons "</tmp/sent" consumer
 	ok "$1: a process that stays is Connected" bind "$1"
 	is "$(in_dom0 'xenstore-ls -f | grep error/.*/error')" "" "$1: the error is taken back by the next one"
-	[ "$1" = back ] || saved_beside
 }
 
 dir_of() { if [ "$1" = back ]; then echo "backend/mydevice/$guest/0"; else echo device/mydevice/0; fi; }

@@ -268,6 +268,27 @@ storm() {
 	is "$(back status)" 0 "it ends well"
 }
 
+# -- a guest that is saved ------------------------------------------------------------------------
+
+# A domain's process reads a pipe that is never at its end.
+pipe='rm -f /tmp/pipe; mkfifo /tmp/pipe; setsid sleep 1000 <>/tmp/pipe >/dev/null 2>&1 & echo $! >/tmp/holder; in=/tmp/pipe out=/tmp/got'
+
+# The guest goes on where it was, as after a checkpoint: its process does not notice.
+saved() {
+	back "$pipe start 3 --backend $guest"
+	front "$pipe start 3 --frontend"
+	ok "processes are Connected" until_state '4 4'
+	for end in dom0 domU; do in_$end 'echo before >/tmp/pipe'; done
+	ok "xl save -c" in_dom0 'xl save -c domU1 /dev/null 2>&1'
+	for end in dom0 domU; do in_$end 'echo after >/tmp/pipe'; done
+	ok "bytes flow to the guest" front 'await "grep after /tmp/got"'
+	ok "and from it" back 'await "grep after /tmp/got"'
+	is "$({ in_dom0 'cat /tmp/got'; in_domU 'cat /tmp/got'; } | paste -sd ' ')" "before after before after" "each byte once"
+	is "$(state_of) $(front 'says restored')" "4 4 0" "both ends are Connected all the time"
+	both_end
+	for end in dom0 domU; do in_$end 'kill $(cat /tmp/holder)'; done
+}
+
 # -- a guest that is restored ----------------------------------------------------------------------
 
 # Devices 0 to 2 are of stages 1 to 3, with processes that stay; 3 has one that does not,
@@ -333,7 +354,7 @@ for one in $all; do
 done
 "$top/common/tests/build" pollerr && mv "$work/pollerr" "$work/pollerr.program" || bail_out "pollerr cannot be compiled"
 equip
-parts='locks,mixed 3 1,mixed 1 2,mixed 2 3,lies 1,lies 2,lies 3,alternates,flaps 1,flaps 3,taken 1,taken 2,taken 3,files,unread,limits,storm,fresh,restored'
+parts='locks,mixed 3 1,mixed 1 2,mixed 2 3,lies 1,lies 2,lies 3,alternates,flaps 1,flaps 3,taken 1,taken 2,taken 3,files,unread,limits,storm,fresh,saved,restored'
 IFS=,
 for part in ${PEER_PARTS:-$parts}; do
 	unset IFS
