@@ -309,9 +309,11 @@ static void bytes_are_written(void)
 	not_ordered.bytes_written = true;
 }
 
-/* The end writes a word of its half, and no other. */
+/* The end writes a word of its half, and no other; and its own copy of what it accepted. */
 static void writes(const uint32_t *to)
 {
+	if (to == &rx.prod || to == &tx.cons)
+		return;
 	MUST(to >= &mine->prod && to <= &mine->cons_event);
 	MUST(to != &mine->prod || !not_ordered.bytes_written);
 	MUST(to != &mine->cons || !not_ordered.bytes_read);
