@@ -148,7 +148,7 @@
  * end that finds its wake-up index passed already does not sleep. A consumer asks
  * for the next byte. A producer asks for half of the ring to be free, because an event
  * for every few bytes would cost more than the bytes.
- * If somebody waits in fsync for an index that comes earlier, it asks for that.
+ * While somebody waits in fsync it asks for the next byte to be consumed.
  * Both wake-up indices begin with 0.
  *
  * Life. An end may be a process, and die without a word in XenStore. So each end
@@ -531,37 +531,6 @@ static inline bool mydevice_tell_cons(const struct mydevice_ring *in,
 static inline __u32 mydevice_space_event(const struct mydevice_ring *ring)
 {
 	return ring->prod - mydevice_size(ring) / 2;
-}
-
-/**
- * mydevice_reached() - has the consumer come to an index?
- * @ring: the outgoing ring
- * @index: an index up to which was produced, however long ago
- *
- * Only what is in the ring now can still be ahead of the consumer. (A signed
- * difference would take an index of the past for one to come, 2 GiB later.)
- *
- * Return: true if all before @index was consumed.
- */
-static inline bool mydevice_reached(const struct mydevice_ring *ring, __u32 index)
-{
-	return (__u32)(index - ring->cons - 1) >= mydevice_used(ring);
-}
-
-/**
- * mydevice_first() - which of two indices the consumer reaches first
- * @ring: the outgoing ring
- * @maybe: an index up to which was produced; does not count if it is reached
- * @index: another that the consumer has not reached
- *
- * Return: the one to ask for, when somebody waits for each.
- */
-static inline __u32 mydevice_first(const struct mydevice_ring *ring, __u32 maybe,
-				   __u32 index)
-{
-	if (!mydevice_reached(ring, maybe) && maybe - ring->cons < index - ring->cons)
-		return maybe;
-	return index;
 }
 
 /**

@@ -32,9 +32,6 @@ module_param(max_ring_page_order, uint, 0444);
 MODULE_PARM_DESC(max_ring_page_order,
 		 "the largest ring that is mapped, 0 (4 KiB) to 8 (1 MiB); default 8");
 
-/* How many pages one hypercall maps or unmaps; its arguments are on the stack. */
-#define MYDEVICEBACK_BATCH	16u
-
 /**
  * struct mydeviceback_info - one device, from probe to remove
  * @dev: the device on the XenBus
@@ -54,7 +51,7 @@ MODULE_PARM_DESC(max_ring_page_order,
  * @node: the device node
  * @page: this domain's pages in whose place the frontend's are mapped: the index page,
  *	then the rings'
- * @handle: what Xen calls each mapping
+ * @unmap: how to ask Xen to unmap each
  * @nr_pages: how many there are
  */
 struct mydeviceback_info {
@@ -73,7 +70,7 @@ struct mydeviceback_info {
 	struct mydevice_stream *stream;
 	struct mydevice_node *node;
 	struct page *page[1 + 2 * MYDEVICE_MAX_PAGES];
-	grant_handle_t handle[1 + 2 * MYDEVICE_MAX_PAGES];
+	struct gnttab_unmap_grant_ref unmap[1 + 2 * MYDEVICE_MAX_PAGES];
 	unsigned int nr_pages;
 };
 
@@ -248,11 +245,6 @@ static struct attribute *mydeviceback_attrs[] = {
 };
 ATTRIBUTE_GROUPS(mydeviceback);
 
-static unsigned int mydeviceback_max_order(void)
-{
-	return min_t(unsigned int, READ_ONCE(max_ring_page_order), MYDEVICE_MAX_ORDER);
-}
-
 /* Writes what this end can do, then invites the frontend with InitWait. */
 static int mydeviceback_offer(struct mydeviceback_info *info)
 {
@@ -263,7 +255,7 @@ static int mydeviceback_offer(struct mydeviceback_info *info)
 			    MYDEVICE_VERSION);
 	if (!err)
 		err = xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_MAX_ORDER,
-				    "%u", mydeviceback_max_order());
+				    "%u", max_ring_page_order);
 	if (err)
 		return mydeviceback_give_up(info, err, "writing the offer to %s",
 					    dev->nodename);
@@ -404,62 +396,46 @@ static int mydeviceback_setup_evtchn(struct mydeviceback_info *info)
  */
 static void mydeviceback_unmap(struct mydeviceback_info *info)
 {
-	struct gnttab_unmap_grant_ref op[MYDEVICEBACK_BATCH];
-	unsigned int i, nr, leaked = 0;
-	struct page **page;
+	unsigned int i, leaked = 0;
 
-	while (info->nr_pages) {
-		nr = min(info->nr_pages, MYDEVICEBACK_BATCH);
-		info->nr_pages -= nr;
-		page = &info->page[info->nr_pages];
-		for (i = 0; i < nr; i++) {
-			gnttab_set_unmap_op(&op[i], (unsigned long)page_address(page[i]),
-					    GNTMAP_host_map, info->handle[info->nr_pages + i]);
-			op[i].status = GNTST_general_error;
-		}
-		WARN_ON_ONCE(gnttab_unmap_refs(op, NULL, page, nr));
-		for (i = 0; i < nr; i++) {
-			if (op[i].status == GNTST_okay)
-				gnttab_free_pages(1, &page[i]);
-			else
-				leaked++;
-		}
+	WARN_ON_ONCE(gnttab_unmap_refs(info->unmap, NULL, info->page, info->nr_pages));
+	for (i = 0; i < info->nr_pages; i++) {
+		if (info->unmap[i].status == GNTST_okay)
+			gnttab_free_pages(1, &info->page[i]);
+		else
+			leaked++;
 	}
+	info->nr_pages = 0;
 	if (leaked)
 		dev_err(&info->dev->dev, "Xen did not unmap %u pages: they are leaked\n", leaked);
 }
 
 /*
- * Maps pages of the frontend's in place of these pages. Each reference is read once, into
- * @op: the frontend can change the index page at any moment (XSA-155). Xen reports a
- * status for each. The guest chose the references, so any may be bad, and the others are
- * mapped all the same.
+ * Notes what Xen has mapped, for it to be unmapped, and gives the other pages back. The
+ * guest chose the references, so any of them may be bad.
  */
-static int mydeviceback_map_batch(struct mydeviceback_info *info, struct page **page,
-				  const grant_ref_t *ref, unsigned int nr)
+static int mydeviceback_note_mapped(struct mydeviceback_info *info,
+				    const struct gnttab_map_grant_ref *op, unsigned int nr)
 {
-	struct gnttab_map_grant_ref op[MYDEVICEBACK_BATCH], *bad = NULL;
+	struct page **page = &info->page[info->nr_pages];
+	const struct gnttab_map_grant_ref *bad = NULL;
+	struct gnttab_unmap_grant_ref *unmap;
+	int err = -EINVAL;
 	unsigned int i;
-	int err;
 
-	for (i = 0; i < nr; i++)
-		gnttab_set_map_op(&op[i], (unsigned long)page_address(page[i]),
-				  GNTMAP_host_map, READ_ONCE(ref[i]), info->dev->otherend_id);
-	err = gnttab_map_refs(op, NULL, page, nr);
 	for (i = 0; i < nr; i++) {
-		if (op[i].status == GNTST_okay) {
-			info->handle[info->nr_pages] = op[i].handle;
-			info->page[info->nr_pages++] = page[i];
-		} else {
+		if (op[i].status != GNTST_okay) {
 			bad = &op[i];
 			gnttab_free_pages(1, &page[i]);
+			continue;
 		}
+		unmap = &info->unmap[info->nr_pages];
+		gnttab_set_unmap_op(unmap, op[i].host_addr, GNTMAP_host_map, op[i].handle);
+		unmap->status = GNTST_general_error;	/* until Xen says otherwise */
+		info->page[info->nr_pages++] = page[i];
 	}
-	if (err)
-		return mydeviceback_give_up(info, err, "mapping %u pages", nr);
 	if (!bad)
 		return 0;
-	err = -EINVAL;
 	if (bad->status == GNTST_no_space || bad->status == GNTST_no_device_space)
 		err = -ENOSPC;	/* in this domain */
 	return mydeviceback_give_up(info, err, "mapping grant reference %u: grant status %d",
@@ -477,41 +453,46 @@ static int mydeviceback_by_address(const void *a, const void *b)
  * Maps the pages of these references, or some of them and reports an error. They take
  * the place of pages of this domain that have no memory.
  * Where those follow each other a copy does not end with the page, so they are sorted.
+ * Each reference is read once: the frontend can change it at any moment (XSA-155).
  */
 static int mydeviceback_map(struct mydeviceback_info *info, const grant_ref_t *ref,
 			    unsigned int nr)
 {
+	struct gnttab_map_grant_ref *op = kcalloc(nr, sizeof(*op), GFP_KERNEL);
 	struct page **page = &info->page[info->nr_pages];
-	unsigned int done, batch;
-	int err;
+	unsigned int i;
+	int err, failed;
 
-	err = gnttab_alloc_pages(nr, page);
-	if (err)
+	err = op ? gnttab_alloc_pages(nr, page) : -ENOMEM;
+	if (err) {
+		kfree(op);
 		return mydeviceback_give_up(info, err, "finding places for %u pages", nr);
-	sort(page, nr, sizeof(*page), mydeviceback_by_address, NULL);
-	for (done = 0; done < nr; done += batch) {
-		batch = min(nr - done, MYDEVICEBACK_BATCH);
-		if (err)
-			gnttab_free_pages(batch, page + done);
-		else
-			err = mydeviceback_map_batch(info, page + done, ref + done, batch);
 	}
+	sort(page, nr, sizeof(*page), mydeviceback_by_address, NULL);
+	for (i = 0; i < nr; i++) {
+		gnttab_set_map_op(&op[i], (unsigned long)page_address(page[i]),
+				  GNTMAP_host_map, READ_ONCE(ref[i]), info->dev->otherend_id);
+		op[i].status = GNTST_general_error;
+	}
+	failed = gnttab_map_refs(op, NULL, page, nr);
+	err = mydeviceback_note_mapped(info, op, nr);
+	if (failed && !err)
+		err = mydeviceback_give_up(info, failed, "mapping %u pages", nr);
+	kfree(op);
 	return err;
 }
 
 /* Maps the ring whose pages have these references. */
 static int mydeviceback_map_ring(struct mydeviceback_info *info,
-				 struct mydevice_ring *ring, const grant_ref_t *ref,
-				 unsigned int pages)
+				 struct mydevice_ring *ring, const grant_ref_t *ref)
 {
 	unsigned int first = info->nr_pages, i;
 	int err;
 
-	err = mydeviceback_map(info, ref, pages);
+	err = mydeviceback_map(info, ref, ring->pages);
 	if (err)
 		return err;
-	ring->pages = pages;
-	for (i = 0; i < pages; i++)
+	for (i = 0; i < ring->pages; i++)
 		ring->page[i] = page_address(info->page[first + i]);
 	mydevice_find_runs(ring);
 	return 0;
@@ -519,32 +500,35 @@ static int mydeviceback_map_ring(struct mydeviceback_info *info,
 
 /* Reads the order of a ring and checks it. */
 static int mydeviceback_read_order(struct mydeviceback_info *info,
-				   const char *node, unsigned int *order)
+				   const char *node, struct mydevice_ring *ring)
 {
-	int err = mydeviceback_read(info, node, order);
+	unsigned int order;
+	int err = mydeviceback_read(info, node, &order);
 
-	if (!err && *order > mydeviceback_max_order())
-		err = mydeviceback_give_up(info, -ERANGE,
-					   "%s is %u, and at most %u is offered",
-					   node, *order, mydeviceback_max_order());
-	return err;
+	if (err)
+		return err;
+	if (order > max_ring_page_order)
+		return mydeviceback_give_up(info, -ERANGE,
+					    "%s is %u, and at most %u is offered",
+					    node, order, max_ring_page_order);
+	ring->pages = 1u << order;
+	return 0;
 }
 
 /* Maps both rings, if the index page has as many references as they have pages. */
 static int mydeviceback_map_rings(struct mydeviceback_info *info,
-				  const struct mydevice_index *index,
-				  unsigned int out, unsigned int in)
+				  const struct mydevice_index *index)
 {
-	unsigned int nr_out = 1u << out, nr_in = 1u << in;
+	struct mydevice_ring *rx = &info->stream->rx, *tx = &info->stream->tx;
 	int err;
 
-	if (READ_ONCE(index->nr_out_refs) != nr_out || READ_ONCE(index->nr_in_refs) != nr_in)
+	if (READ_ONCE(index->nr_out_refs) != rx->pages ||
+	    READ_ONCE(index->nr_in_refs) != tx->pages)
 		return mydeviceback_give_up(info, -EPROTO,
-					    "the counts in the index page do not fit orders %u and %u",
-					    out, in);
-	err = mydeviceback_map_ring(info, &info->stream->rx, index->refs, nr_out);
+					    "the counts in the index page do not fit the rings' orders");
+	err = mydeviceback_map_ring(info, rx, index->refs);
 	if (!err)
-		err = mydeviceback_map_ring(info, &info->stream->tx, index->refs + nr_out, nr_in);
+		err = mydeviceback_map_ring(info, tx, index->refs + rx->pages);
 	return err;
 }
 
@@ -552,7 +536,6 @@ static int mydeviceback_map_rings(struct mydeviceback_info *info,
 static int mydeviceback_setup_stream(struct mydeviceback_info *info)
 {
 	struct mydevice_index *index;
-	unsigned int out, in;
 	grant_ref_t ref;
 	int err;
 
@@ -561,15 +544,17 @@ static int mydeviceback_setup_stream(struct mydeviceback_info *info)
 		return mydeviceback_give_up(info, -ENOMEM, "allocating the stream");
 	err = mydeviceback_read(info, MYDEVICE_NODE_RING_REF, &ref);
 	if (!err)
-		err = mydeviceback_read_order(info, MYDEVICE_NODE_OUT_ORDER, &out);
+		err = mydeviceback_read_order(info, MYDEVICE_NODE_OUT_ORDER,
+					      &info->stream->rx);
 	if (!err)
-		err = mydeviceback_read_order(info, MYDEVICE_NODE_IN_ORDER, &in);
+		err = mydeviceback_read_order(info, MYDEVICE_NODE_IN_ORDER,
+					      &info->stream->tx);
 	if (!err)
 		err = mydeviceback_map(info, &ref, 1);
 	if (err)
 		return err;
 	index = page_address(info->page[0]);
-	err = mydeviceback_map_rings(info, index, out, in);
+	err = mydeviceback_map_rings(info, index);
 	if (!err)
 		mydevice_stream_begin(info->stream, &index->backend, &index->frontend);
 	return err;
@@ -831,6 +816,7 @@ static int __init mydeviceback_init(void)
 		return -ENODEV;
 	}
 	pr_info("Hello World!\n");
+	max_ring_page_order = min_t(unsigned int, max_ring_page_order, MYDEVICE_MAX_ORDER);
 	err = mydevice_nodes_register();
 	if (err)
 		return err;

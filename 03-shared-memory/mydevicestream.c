@@ -3,11 +3,10 @@
  * The stream of mydevice: two rings of bytes, and the device node that moves them.
  *
  * Each module includes this file. It knows nothing of XenStore, grants or event
- * channels: the end that includes it provides the pages, and struct mydevice_stream_ops
- * is all that the stream asks of its end.
+ * channels: the end that includes it provides the pages.
+ * struct mydevice_stream_ops is all that the stream asks of its end.
  *
- * The functions stand in the order of a byte's way, and then of the lifetimes: events,
- * polling, reading, writing, fsync, the file, statistics, the device node, the connection.
+ * The functions stand in the order of a byte's way, and then of the lifetimes.
  */
 #include <linux/cdev.h>
 #include <linux/debugfs.h>
@@ -112,18 +111,13 @@ struct mydevice_node {
  * @theirs: the half that the peer writes
  * @rx: the ring from the peer; at the end, a copy of what is unread
  * @tx: the ring to the peer
- * @sync_index: the first index that somebody waits for in fsync; guarded by
- *	@write_lock. One that has been reached does not count
- * @asked_cons: the consumer index at which the peer was last asked to notify; guarded by
- *	@write_lock
  * @syncers: how many are in fsync
  * @seen_prod: the peer's producer index at the last interrupt that had a reason
  * @seen_cons: the peer's consumer index at that interrupt
  * @death_seen: @alive is 0 in the peer's half, and that was looked into
  * @readers: sleep here for bytes
  * @writers: sleep here for space
- * @reader_wakeups: changes whenever a reader has reason to look again
- * @writer_wakeups: changes whenever a writer has reason to look again
+ * @wakeups: changes whenever those who sleep have reason to look again
  * @reader_waited: how long the last reader that had to wait did so, in ns
  * @writer_waited: how long the last writer did
  * @gathers: bytes came while the last reader looked at those before them
@@ -148,16 +142,13 @@ struct mydevice_stream {
 	struct mydevice_end *theirs;
 	struct mydevice_ring rx;
 	struct mydevice_ring tx;
-	u32 sync_index;
-	u32 asked_cons;
 	atomic_t syncers;
 	u32 seen_prod;
 	u32 seen_cons;
 	bool death_seen;
 	wait_queue_head_t readers;
 	wait_queue_head_t writers;
-	atomic_t reader_wakeups;
-	atomic_t writer_wakeups;
+	atomic_t wakeups;
 	u64 reader_waited;
 	u64 writer_waited;
 	bool gathers;
@@ -170,15 +161,11 @@ struct mydevice_stream {
 
 /* -- events ----------------------------------------------------------------- */
 
-static void mydevice_stream_wake_readers(struct mydevice_stream *stream)
+/* Whoever sleeps has reason to look again. */
+static void mydevice_stream_wake(struct mydevice_stream *stream)
 {
-	atomic_inc(&stream->reader_wakeups);
+	atomic_inc(&stream->wakeups);
 	wake_up_all(&stream->readers);
-}
-
-static void mydevice_stream_wake_writers(struct mydevice_stream *stream)
-{
-	atomic_inc(&stream->writer_wakeups);
 	wake_up_all(&stream->writers);
 }
 
@@ -198,36 +185,23 @@ static void mydevice_stream_look_alive(struct mydevice_stream *stream)
  * mydevice_stream_event() - the peer notified
  * @stream: the stream, whose connection lasts
  *
- * Wakes the reader or writer whose index the peer moved: one that differs from what
- * was accepted, or has moved since the last interrupt, or has reached our wake-up
- * index, because after 4 GiB without an interrupt it may look unmoved. The indices are
- * only compared here, not used, so nothing is checked, and no lock is needed. Hard
- * interrupt context.
+ * The indices are only compared here, not used, so nothing is checked, and no lock is
+ * needed. Hard interrupt context.
  *
  * Return: false if nothing has moved: the event had no reason.
  */
 static bool mydevice_stream_event(struct mydevice_stream *stream)
 {
-	u32 prod = READ_ONCE(stream->theirs->prod);
-	u32 cons = READ_ONCE(stream->theirs->cons);
-	u32 known_prod = READ_ONCE(stream->rx.prod);
-	u32 known_cons = READ_ONCE(stream->tx.cons);
-	bool readable = mydevice_moved(&stream->seen_prod, prod, known_prod,
-				       mydevice_size(&stream->rx));
-	bool writable = mydevice_moved(&stream->seen_cons, cons, known_cons,
-				       mydevice_size(&stream->tx));
-	bool moved = readable || writable;
+	bool produced = mydevice_moved(&stream->seen_prod, READ_ONCE(stream->theirs->prod),
+				       READ_ONCE(stream->rx.prod), mydevice_size(&stream->rx));
+	bool consumed = mydevice_moved(&stream->seen_cons, READ_ONCE(stream->theirs->cons),
+				       READ_ONCE(stream->tx.cons), mydevice_size(&stream->tx));
 
 	mydevice_stream_look_alive(stream);
-	if (readable || prod != known_prod ||
-	    (s32)(prod - READ_ONCE(stream->mine->prod_event)) >= 0)
-		mydevice_stream_wake_readers(stream);
-	if (writable || cons != known_cons ||
-	    (s32)(cons - READ_ONCE(stream->mine->cons_event)) >= 0)
-		mydevice_stream_wake_writers(stream);
-	if (!moved)
+	mydevice_stream_wake(stream);
+	if (!produced && !consumed)
 		atomic_inc(&stream->spurious);
-	return moved;
+	return produced || consumed;
 }
 
 /* Notifies the peer if it asked for that. */
@@ -237,6 +211,14 @@ static void mydevice_stream_tell(struct mydevice_stream *stream, bool asked)
 		stream->node->ops->notify(stream->node->end);
 	else
 		atomic_inc(&stream->suppressed);
+}
+
+/* What a call gets that can move nothing: -EAGAIN if it may later. */
+static int mydevice_stream_error(struct mydevice_stream *stream)
+{
+	if (READ_ONCE(stream->broken))
+		return -EIO;
+	return stream->closed ?: -EAGAIN;
 }
 
 /* The peer broke the protocol: nothing is read, written or answered any more. */
@@ -249,8 +231,34 @@ static void mydevice_stream_break(struct mydevice_stream *stream, const char *wh
 			"the %s claims an impossible %s index %u: the connection is given up\n",
 			stream->node->ops->peer, what, claim);
 	}
-	mydevice_stream_wake_readers(stream);
-	mydevice_stream_wake_writers(stream);
+	mydevice_stream_wake(stream);
+}
+
+/* -- copying ---------------------------------------------------------------- */
+
+/*
+ * Copies up to @len bytes between the ring, from *@index on, and a user. Page faults are
+ * disabled, because the caller holds a lock: a user page that is not in memory ends the
+ * copy with -EFAULT. *@index goes on by what was copied.
+ */
+static int mydevice_copy(const struct mydevice_ring *ring, u32 *index, u32 len,
+			 struct iov_iter *user)
+{
+	u32 part, copied;
+	void *at;
+
+	for (len = min_t(size_t, len, iov_iter_count(user)); len; len -= part) {
+		part = len;
+		at = mydevice_at(ring, *index, &part);
+		pagefault_disable();
+		copied = iov_iter_rw(user) == READ ? copy_to_iter(at, part, user) :
+						     copy_from_iter(at, part, user);
+		pagefault_enable();
+		*index += copied;
+		if (copied < part)
+			return -EFAULT;
+	}
+	return 0;
 }
 
 /* -- polling ---------------------------------------------------------------- */
@@ -347,41 +355,22 @@ static bool mydevice_stream_readable(struct mydevice_stream *stream, size_t want
 	return honest && mydevice_used(rx);
 }
 
-/* Why there is nothing to read: -EAGAIN if there may be something later, 0 at the end. */
-static int mydevice_stream_why_empty(struct mydevice_stream *stream)
-{
-	if (READ_ONCE(stream->broken))
-		return -EIO;
-	if (!stream->closed)
-		return -EAGAIN;
-	return stream->closed == -ENODEV ? -ENODEV : 0;
-}
-
 /*
- * Moves what is there to a reader. Page faults are disabled under the lock: a user page
- * that is not in memory ends the copy with -EFAULT, after what was copied.
+ * Moves what is there to a reader. Returns 0 at the end of the stream, as well. The
+ * caller holds read_lock.
  */
 static int mydevice_stream_take(struct mydevice_stream *stream, struct iov_iter *to,
 				bool may_block)
 {
 	struct mydevice_ring *rx = &stream->rx;
-	u32 before = rx->cons, len;
-	size_t copied;
-	void *from;
-	int err = 0;
+	u32 before = rx->cons;
+	int err;
 
-	if (!mydevice_stream_readable(stream, iov_iter_count(to), may_block))
-		return mydevice_stream_why_empty(stream);
-	while (!err && mydevice_used(rx) && iov_iter_count(to)) {
-		len = min_t(size_t, mydevice_used(rx), iov_iter_count(to));
-		from = mydevice_at(rx, rx->cons, &len);
-		pagefault_disable();
-		copied = copy_to_iter(from, len, to);
-		pagefault_enable();
-		rx->cons += copied;
-		if (copied < len)
-			err = -EFAULT;
+	if (!mydevice_stream_readable(stream, iov_iter_count(to), may_block)) {
+		err = mydevice_stream_error(stream);
+		return err == -EPIPE ? 0 : err;
 	}
+	err = mydevice_copy(rx, &rx->cons, mydevice_used(rx), to);
 	stream->bytes_received += rx->cons - before;
 	if (rx->cons != before && !stream->closed)
 		mydevice_stream_tell(stream, mydevice_tell_cons(rx, stream->mine,
@@ -392,33 +381,26 @@ static int mydevice_stream_take(struct mydevice_stream *stream, struct iov_iter 
 /* -- writing ---------------------------------------------------------------- */
 
 /*
- * Asks the peer to notify. Writers and callers of fsync share one wake-up index: the
- * one that the peer's consumer reaches first. If it was passed before the peer could
- * see it, nobody is notified, and the next is asked for, unless only writers wait: they
- * see the space. And one that was reached may be replaced here before the peer has read
- * it, and then nobody is notified either: callers of fsync are woken by this end. The
- * caller holds write_lock.
- *
- * Return: false if the peer lies.
+ * Looks how far the peer has consumed, and with @ask asks to be notified when it goes on:
+ * a full ring when half of it is free, but with the next byte while somebody is in fsync.
+ * The peer looks at the wake-up index after each move. If that has been replaced here
+ * meanwhile no notification comes, so a move that is found wakes the callers of fsync.
+ * The caller holds write_lock.
  */
-static bool mydevice_stream_ask_cons(struct mydevice_stream *stream)
+static void mydevice_stream_look_cons(struct mydevice_stream *stream, bool ask)
 {
 	struct mydevice_ring *tx = &stream->tx;
-	bool honest;
-	u32 event;
+	bool syncs = atomic_read(&stream->syncers), honest;
+	u32 before = tx->cons;
 
-	do {
-		if (atomic_read(&stream->syncers) &&
-		    mydevice_reached(tx, stream->asked_cons))
-			mydevice_stream_wake_writers(stream);
-		event = mydevice_space_event(tx);
-		if (!mydevice_reached(tx, stream->sync_index))
-			event = mydevice_first(tx, event, stream->sync_index);
-		stream->asked_cons = event;
-		honest = mydevice_ask_cons(tx, stream->mine, stream->theirs, event);
-	} while (honest && mydevice_reached(tx, event) &&
-		 !mydevice_reached(tx, stream->sync_index));
-	return honest;
+	honest = mydevice_look_cons(tx, stream->theirs);
+	if (honest && ask && (syncs || !mydevice_free(tx)))
+		honest = mydevice_ask_cons(tx, stream->mine, stream->theirs,
+					   syncs ? tx->cons + 1 : mydevice_space_event(tx));
+	if (!honest)
+		mydevice_stream_break(stream, "consumer", tx->claim);
+	else if (syncs && tx->cons != before)
+		mydevice_stream_wake(stream);
 }
 
 /* Is there space to write to? As for reading. The caller holds write_lock. */
@@ -426,7 +408,6 @@ static bool mydevice_stream_writable(struct mydevice_stream *stream, size_t want
 				     bool may_block)
 {
 	struct mydevice_ring *tx = &stream->tx;
-	bool honest;
 
 	lockdep_assert_held(&stream->write_lock);
 	if (READ_ONCE(stream->broken) || stream->closed)
@@ -435,45 +416,21 @@ static bool mydevice_stream_writable(struct mydevice_stream *stream, size_t want
 		return true;
 	if (may_block && !mydevice_free(tx))
 		mydevice_stream_poll_space(stream);
-	honest = mydevice_look_cons(tx, stream->theirs);
-	if (honest && !mydevice_free(tx) &&
-	    (may_block || wq_has_sleeper(&stream->writers)))
-		honest = mydevice_stream_ask_cons(stream);
-	if (!honest)
-		mydevice_stream_break(stream, "consumer", tx->claim);
-	return honest && mydevice_free(tx);
+	mydevice_stream_look_cons(stream, may_block || wq_has_sleeper(&stream->writers));
+	return !READ_ONCE(stream->broken) && mydevice_free(tx);
 }
 
-/* Why nothing can be written: -EAGAIN if there may be space later. */
-static int mydevice_stream_why_full(struct mydevice_stream *stream)
-{
-	if (READ_ONCE(stream->broken))
-		return -EIO;
-	return stream->closed ?: -EAGAIN;
-}
-
-/* Takes from a writer what there is space for; -EFAULT as for reading. */
+/* Takes from a writer what there is space for. The caller holds write_lock. */
 static int mydevice_stream_put(struct mydevice_stream *stream, struct iov_iter *from,
 			       bool may_block)
 {
 	struct mydevice_ring *tx = &stream->tx;
-	u32 before = tx->prod, len;
-	size_t copied;
-	void *to;
-	int err = 0;
+	u32 before = tx->prod;
+	int err;
 
 	if (!mydevice_stream_writable(stream, iov_iter_count(from), may_block))
-		return mydevice_stream_why_full(stream);
-	while (!err && mydevice_free(tx) && iov_iter_count(from)) {
-		len = min_t(size_t, mydevice_free(tx), iov_iter_count(from));
-		to = mydevice_at(tx, tx->prod, &len);
-		pagefault_disable();
-		copied = copy_from_iter(to, len, from);
-		pagefault_enable();
-		tx->prod += copied;
-		if (copied < len)
-			err = -EFAULT;
-	}
+		return mydevice_stream_error(stream);
+	err = mydevice_copy(tx, &tx->prod, mydevice_free(tx), from);
 	stream->bytes_sent += tx->prod - before;
 	if (tx->prod != before)
 		mydevice_stream_tell(stream, mydevice_tell_prod(tx, stream->mine,
@@ -484,40 +441,14 @@ static int mydevice_stream_put(struct mydevice_stream *stream, struct iov_iter *
 /* -- fsync ------------------------------------------------------------------ */
 
 /*
- * How much of the first @goal bytes that were written has the peer yet to consume?
- * (An index would not do: it comes again every 4 GiB.) The caller holds write_lock.
- */
-static u32 mydevice_stream_unsynced(struct mydevice_stream *stream, u64 goal)
-{
-	u64 consumed = stream->bytes_sent - mydevice_used(&stream->tx);
-
-	return goal > consumed ? goal - consumed : 0;
-}
-
-/*
- * Has the peer consumed the first @goal bytes? If not, it has been asked to notify. What
- * others wait for in fsync may come first: each caller that is woken looks, and asks
- * again. The caller holds write_lock.
+ * Has the peer consumed the first @goal bytes? (An index would not do: it comes again
+ * every 4 GiB.) If not, it has been asked to notify. The caller holds write_lock.
  */
 static bool mydevice_stream_synced(struct mydevice_stream *stream, u64 goal)
 {
-	struct mydevice_ring *tx = &stream->tx;
-	u32 left = mydevice_stream_unsynced(stream, goal);
-	bool honest;
-
-	if (READ_ONCE(stream->broken) || stream->closed)
-		return !left;
-	honest = mydevice_look_cons(tx, stream->theirs);
-	while (honest && (left = mydevice_stream_unsynced(stream, goal))) {
-		stream->sync_index = mydevice_first(tx, stream->sync_index,
-						    tx->cons + left);
-		honest = mydevice_stream_ask_cons(stream);
-		if (honest && !mydevice_reached(tx, stream->sync_index))
-			return false;
-	}
-	if (!honest)
-		mydevice_stream_break(stream, "consumer", tx->claim);
-	return honest;
+	if (!READ_ONCE(stream->broken) && !stream->closed)
+		mydevice_stream_look_cons(stream, true);
+	return stream->bytes_sent - mydevice_used(&stream->tx) >= goal;
 }
 
 /* -- a file ----------------------------------------------------------------- */
@@ -571,12 +502,6 @@ static int mydevice_file_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static bool mydevice_may_block(struct kiocb *iocb)
-{
-	return !(iocb->ki_filp->f_flags & O_NONBLOCK) &&
-	       !(iocb->ki_flags & IOCB_NOWAIT);
-}
-
 /* Fetches the user's pages that a copy failed at. Most are in memory already. */
 static int mydevice_fault_in(struct iov_iter *iter,
 			     size_t (*fault_in)(const struct iov_iter *, size_t))
@@ -587,19 +512,18 @@ static int mydevice_fault_in(struct iov_iter *iter,
 }
 
 /*
- * Sleeps until the counter is not @seen any more: there is reason to look again. Says
+ * Sleeps until wakeups is not @seen any more: there is reason to look again. Says
  * how long that took. Freezable: a guest that is saved meanwhile, and goes on, has not
  * interrupted anything.
  */
 static int mydevice_stream_sleep(struct mydevice_stream *stream,
-				 wait_queue_head_t *queue, atomic_t *wakeups,
-				 int seen, u64 *waited)
+				 wait_queue_head_t *queue, int seen, u64 *waited)
 {
 	u64 start = ktime_get_ns();
 	int err;
 
 	atomic_inc(&stream->sleeps);
-	err = wait_event_state(*queue, atomic_read(wakeups) != seen,
+	err = wait_event_state(*queue, atomic_read(&stream->wakeups) != seen,
 			       (TASK_INTERRUPTIBLE | TASK_FREEZABLE));
 	WRITE_ONCE(*waited, ktime_get_ns() - start);
 	return err;
@@ -613,7 +537,7 @@ static int mydevice_stream_sleep(struct mydevice_stream *stream,
 static ssize_t mydevice_file_read(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct mydevice_stream *stream = iocb->ki_filp->private_data;
-	bool may_block = mydevice_may_block(iocb);
+	bool may_block = !(iocb->ki_filp->f_flags & O_NONBLOCK);
 	size_t wanted = iov_iter_count(to), left;
 	int err = 0, seen;
 
@@ -621,7 +545,7 @@ static ssize_t mydevice_file_read(struct kiocb *iocb, struct iov_iter *to)
 		err = -ERESTARTSYS;
 		if (mutex_lock_interruptible(&stream->read_lock))
 			break;
-		seen = atomic_read(&stream->reader_wakeups);
+		seen = atomic_read(&stream->wakeups);
 		err = mydevice_stream_take(stream, to, may_block);
 		mutex_unlock(&stream->read_lock);
 		if (err == -EFAULT)
@@ -629,8 +553,7 @@ static ssize_t mydevice_file_read(struct kiocb *iocb, struct iov_iter *to)
 		else if (!err && (may_block || iov_iter_count(to) == left))
 			break;	/* this is all, or the end of the stream */
 		else if (err == -EAGAIN && may_block && left == wanted)
-			err = mydevice_stream_sleep(stream, &stream->readers,
-						    &stream->reader_wakeups, seen,
+			err = mydevice_stream_sleep(stream, &stream->readers, seen,
 						    &stream->reader_waited);
 		if (!err && signal_pending(current))
 			err = -ERESTARTSYS;	/* a slow peer could keep it here for ever */
@@ -644,7 +567,7 @@ static ssize_t mydevice_file_read(struct kiocb *iocb, struct iov_iter *to)
 static ssize_t mydevice_file_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct mydevice_stream *stream = iocb->ki_filp->private_data;
-	bool may_block = mydevice_may_block(iocb);
+	bool may_block = !(iocb->ki_filp->f_flags & O_NONBLOCK);
 	size_t wanted = iov_iter_count(from);
 	int err = 0, seen;
 
@@ -652,14 +575,13 @@ static ssize_t mydevice_file_write(struct kiocb *iocb, struct iov_iter *from)
 		err = -ERESTARTSYS;
 		if (mutex_lock_interruptible(&stream->write_lock))
 			break;
-		seen = atomic_read(&stream->writer_wakeups);
+		seen = atomic_read(&stream->wakeups);
 		err = mydevice_stream_put(stream, from, may_block);
 		mutex_unlock(&stream->write_lock);
 		if (err == -EFAULT)
 			err = mydevice_fault_in(from, fault_in_iov_iter_readable);
 		else if (err == -EAGAIN && may_block)
-			err = mydevice_stream_sleep(stream, &stream->writers,
-						    &stream->writer_wakeups, seen,
+			err = mydevice_stream_sleep(stream, &stream->writers, seen,
 						    &stream->writer_waited);
 		if (!err && signal_pending(current))
 			err = -ERESTARTSYS;	/* a fast peer could keep it here for ever */
@@ -681,18 +603,18 @@ static int mydevice_file_fsync(struct file *file, loff_t start, loff_t end, int 
 		err = -EINTR;
 		if (mutex_lock_killable(&stream->write_lock))
 			break;
-		seen = atomic_read(&stream->writer_wakeups);
+		seen = atomic_read(&stream->wakeups);
 		goal = goal ?: stream->bytes_sent;
 		if (mydevice_stream_synced(stream, goal) && !READ_ONCE(stream->broken))
 			err = 0;
 		else
-			err = mydevice_stream_why_full(stream);
+			err = mydevice_stream_error(stream);
 		mutex_unlock(&stream->write_lock);
 		if (err != -EAGAIN)
 			break;
 		/* freezable: else nobody could save this guest meanwhile */
 		err = wait_event_state(stream->writers,
-				       atomic_read(&stream->writer_wakeups) != seen,
+				       atomic_read(&stream->wakeups) != seen,
 				       (TASK_KILLABLE | TASK_FREEZABLE));
 	} while (!err);
 	atomic_dec(&stream->syncers);
@@ -712,7 +634,7 @@ static __poll_t mydevice_file_poll(struct file *file, poll_table *wait)
 		poll_wait(file, &stream->readers, wait);
 		mutex_lock(&stream->read_lock);
 		if (mydevice_stream_readable(stream, 1, false) ||
-		    mydevice_stream_why_empty(stream) != -EAGAIN)
+		    mydevice_stream_error(stream) != -EAGAIN)
 			events |= EPOLLIN | EPOLLRDNORM;
 		mutex_unlock(&stream->read_lock);
 	}
@@ -720,7 +642,7 @@ static __poll_t mydevice_file_poll(struct file *file, poll_table *wait)
 		poll_wait(file, &stream->writers, wait);
 		mutex_lock(&stream->write_lock);
 		if (mydevice_stream_writable(stream, 1, false) ||
-		    mydevice_stream_why_full(stream) != -EAGAIN)
+		    mydevice_stream_error(stream) != -EAGAIN)
 			events |= EPOLLOUT | EPOLLWRNORM;
 		mutex_unlock(&stream->write_lock);
 	}
@@ -769,45 +691,33 @@ static int mydevice_rings_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(mydevice_rings);
 
-/* Counts of the device. */
-#define MYDEVICE_COUNT(_name, _value)						\
+/* Counts of the node, or of the stream, which are gone when it is. */
+#define MYDEVICE_COUNT(_of, _name, _value)					\
 static ssize_t _name##_show(struct device *dev,				\
 			    struct device_attribute *attr, char *buf)		\
 {										\
 	struct mydevice_node *node = container_of(dev, struct mydevice_node, dev);	\
-										\
-	return sysfs_emit(buf, "%u\n", _value);					\
-}										\
-static DEVICE_ATTR_RO(_name)
-
-MYDEVICE_COUNT(generation, READ_ONCE(node->generation));
-MYDEVICE_COUNT(violations, atomic_read(&node->violations));
-
-/* Counts of the connection, which are gone when it is. */
-#define MYDEVICE_STREAM_COUNT(_name, _value)					\
-static ssize_t _name##_show(struct device *dev,				\
-			    struct device_attribute *attr, char *buf)		\
-{										\
-	struct mydevice_node *node = container_of(dev, struct mydevice_node, dev);	\
-	struct mydevice_stream *stream;					\
+	struct mydevice_stream *stream __maybe_unused;				\
 	ssize_t ret = -ENOTCONN;						\
 										\
 	mutex_lock(&node->lock);						\
 	stream = node->stream;							\
-	if (stream)								\
+	if (_of)								\
 		ret = sysfs_emit(buf, "%llu\n", (u64)(_value));			\
 	mutex_unlock(&node->lock);						\
 	return ret;								\
 }										\
 static DEVICE_ATTR_RO(_name)
 
-MYDEVICE_STREAM_COUNT(tx_ring_page_order, ilog2(stream->tx.pages));
-MYDEVICE_STREAM_COUNT(rx_ring_page_order, ilog2(stream->rx.pages));
-MYDEVICE_STREAM_COUNT(bytes_sent, READ_ONCE(stream->bytes_sent));
-MYDEVICE_STREAM_COUNT(bytes_received, READ_ONCE(stream->bytes_received));
-MYDEVICE_STREAM_COUNT(events_suppressed, atomic_read(&stream->suppressed));
-MYDEVICE_STREAM_COUNT(events_spurious, atomic_read(&stream->spurious));
-MYDEVICE_STREAM_COUNT(sleeps, atomic_read(&stream->sleeps));
+MYDEVICE_COUNT(node, generation, READ_ONCE(node->generation));
+MYDEVICE_COUNT(node, violations, atomic_read(&node->violations));
+MYDEVICE_COUNT(stream, tx_ring_page_order, ilog2(stream->tx.pages));
+MYDEVICE_COUNT(stream, rx_ring_page_order, ilog2(stream->rx.pages));
+MYDEVICE_COUNT(stream, bytes_sent, READ_ONCE(stream->bytes_sent));
+MYDEVICE_COUNT(stream, bytes_received, READ_ONCE(stream->bytes_received));
+MYDEVICE_COUNT(stream, events_suppressed, atomic_read(&stream->suppressed));
+MYDEVICE_COUNT(stream, events_spurious, atomic_read(&stream->spurious));
+MYDEVICE_COUNT(stream, sleeps, atomic_read(&stream->sleeps));
 
 static struct attribute *mydevice_node_attrs[] = {
 	&dev_attr_generation.attr,
@@ -979,8 +889,6 @@ static void mydevice_stream_begin(struct mydevice_stream *stream,
 	stream->rx.cons = prod;
 	stream->tx.prod = cons;
 	stream->tx.cons = cons;
-	stream->sync_index = cons;
-	stream->asked_cons = cons;
 	stream->seen_prod = prod;
 	stream->seen_cons = cons;
 	memset(mine, 0, sizeof(*mine));
@@ -1032,8 +940,7 @@ static bool mydevice_stream_stop(struct mydevice_stream *stream, int err)
 		WRITE_ONCE(stream->closed, err);
 	mutex_unlock(&stream->write_lock);
 	mutex_unlock(&stream->read_lock);
-	mydevice_stream_wake_readers(stream);
-	mydevice_stream_wake_writers(stream);
+	mydevice_stream_wake(stream);
 	return broken;
 }
 
