@@ -8,7 +8,9 @@ stage := $(notdir $(CURDIR))
 
 # Where the modules run: in the lab, or on this machine if it is a dom0. A guest
 # of a real Xen host looks like any workstation, so there WHERE=host is said.
-WHERE ?= $(if $(shell grep -s control_d /proc/xen/capabilities),host,lab)
+ifeq ($(origin WHERE),undefined)
+WHERE := $(if $(wildcard /proc/xen/capabilities),$(if $(shell grep -s control_d /proc/xen/capabilities),host,lab),lab)
+endif
 ifeq ($(filter lab host,$(WHERE)),)
 $(error WHERE is lab or host, not '$(WHERE)')
 endif
@@ -47,7 +49,9 @@ export DRIVER := $(driver)
 
 # The lab's kernel is the one that linux-headers-amd64 stands for.
 ifeq ($(WHERE),lab)
-KDIR ?= /usr/src/linux-headers-$(shell $(common)/lab/lab release)
+ifeq ($(origin KDIR),undefined)
+KDIR = $(eval KDIR := /usr/src/linux-headers-$(shell $(common)/lab/lab release))$(KDIR)
+endif
 modules: packages
 packages:
 	@$(common)/need build
@@ -55,7 +59,7 @@ packages:
 built: all-packages
 all-packages:
 	@$(common)/need build lab $(user)
-$(driver)peer step-peer: user-packages
+$(driver)peer step-peer: | user-packages
 user-packages:
 	@$(common)/need user
 endif
@@ -79,10 +83,21 @@ else
 load: built
 	@$(common)/stage load $(stage)
 
+# Kbuild takes seconds to see that it has nothing to do. So it is not asked if both modules
+# are newer than their sources and than the kernel's configuration, and are for that kernel.
+# It is asked if the command line has a variable that is not ours: W=1, or KDIR.
+ours := WHERE STEP FRONT BACK DOMU BACKEND DEVICE VIEW
+kbuild_words = $(filter-out $(ours:=%),$(MAKEOVERRIDES))$(KCFLAGS)$(KBUILD_EXTRA_WARN)
+up_to_date = (cd '$(or $(step),$(CURDIR))' && [ -e $(driver)front.ko ] && [ -e $(driver)back.ko ] && \
+	grep -qF "vermagic=$$(sed -n 's/.* UTS_RELEASE "\(.*\)"/\1/p' '$(KDIR)/include/generated/utsrelease.h') " $(driver)front.ko && \
+	found=$$(flock . find . '$(KDIR)/include/config/auto.conf' -maxdepth 1 \
+		\( -name '*.[ch]' ! -name '*.mod.c' -o -name Kbuild -o -name auto.conf \) \
+		\( -newer $(driver)front.ko -o -newer $(driver)back.ko \)) && [ -z "$$found" ])
+
 # On a Xen host modules that were built elsewhere will do.
-built: $(if $(user),$(if $(step),step-peer,$(driver)peer))
+built: $(if $(step),step) $(if $(user),$(if $(step),step-peer,$(driver)peer))
 	@if [ '$(WHERE)' = lab ] || [ -d '$(KDIR)' ]; then \
-		$(MAKE) --no-print-directory modules; \
+		$(if $(kbuild_words),,$(up_to_date) ||) $(MAKE) --no-print-directory modules; \
 	else \
 		$(common)/stage built $(stage); \
 	fi

@@ -19,10 +19,10 @@ build_for_debug() {
 # modules_of STAGE: where its modules are that fit the domUs' kernel.
 modules_of() { if debugging; then echo "$work/modules/$1"; else echo "$top/$1"; fi; }
 
-# build_modules STAGE...
+# build_modules STAGE...: as for make load, which does not ask Kbuild where nothing is to be built.
 build_modules() {
-	debugging || { make -s -C "$top" build >/dev/null 2>&1; return; }
 	for one_stage; do
+		debugging || { make -s -C "$top/$one_stage" built WHERE=lab >/dev/null 2>&1 || return; continue; }
 		build_for_debug "$work/modules/$one_stage" "$top/$one_stage"/Kbuild "$top/$one_stage"/mydevice*.[ch] || return
 		rm -f "$work/modules/$one_stage/mydevicepeer.c" "$work/modules/$one_stage"/mydevicebus.*
 	done
