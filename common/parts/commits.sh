@@ -57,8 +57,11 @@ lay() {
 	all_ours "$in" "$on" "$tip"
 }
 
-# all_ours REPOSITORY DATE BASE: makes all commits after BASE again, with our name.
+# all_ours REPOSITORY DATE BASE: makes all commits after BASE again, with our name and time; if
+# the patches were written by common/series they have them.
 all_ours() {
+	ours="$name <$mail> $2 +0000"
+	[ "$(plain_git -C "$1" log --date=raw --format='%an <%ae> %ad %cn <%ce> %cd' "$3..HEAD" | sort -u)" != "$ours $ours" ] || return 0
 	new=$3
 	for commit in $(plain_git -C "$1" rev-list --reverse "$3..HEAD"); do
 		new=$(plain_git -C "$1" cat-file commit "$commit" | sed '1,/^$/d' |
