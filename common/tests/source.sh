@@ -11,8 +11,12 @@ headers=/usr/src/linux-headers-$("$top/common/lab/lab" release)
 builds_silently() {
 	make -C "$headers" M="$1" W=1 C=2 CF=-D__CHECK_ENDIAN__ KCFLAGS=-Werror modules >"$1.log" 2>&1 ||
 		{ cat "$1.log"; return 1; }
-	grep -q 'CHECK ' "$1.log" || { echo "sparse did not run"; return 1; }
-	! grep -E 'warning|error' "$1.log"
+	is_silent "$1.log"
+}
+
+is_silent() {
+	grep -q 'CHECK ' "$1" || { echo "sparse did not run"; return 1; }
+	! grep -E 'warning|error' "$1"
 }
 
 # checkpatch and the semantic patches come only with the kernel's source, from
@@ -37,10 +41,10 @@ modules_sources() {
 	find "$1" -maxdepth 1 -name '*.[ch]' ! -name '*peer*.c' ! -name '*bus*.[ch]' ! -name '*.mod.c' | sort
 }
 
+# in_kernel_style DIRECTORY...
 in_kernel_style() {
-	(cd "$work" && modules_sources "$1" | while read -r file; do
-		perl "$scripts/checkpatch.pl" --no-tree --strict --terse --no-summary --ignore CAMELCASE -f "$file" || exit
-	done)
+	(cd "$work" && for directory; do modules_sources "$directory"; done |
+		xargs perl "$scripts/checkpatch.pl" --no-tree --strict --terse --no-summary --ignore CAMELCASE -f)
 }
 
 documented() {
