@@ -1,8 +1,9 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Which kernels the domains have. Both have Debian's if nothing is said; with
-# LAB_KERNEL the domUs, with LAB_DOM0_KERNEL dom0 has a debug kernel.
+# Which kernels the domains have, and what kind of guest the domUs are. All have Debian's
+# kernel if nothing is said; with LAB_KERNEL the domUs, with LAB_DOM0_KERNEL dom0 has a
+# debug kernel. LAB_GUEST is pv or pvh.
 
 # choose_kernels: makes them first, if they are not there. Sets what follows from
 # the choice: where the kernels are as seen from $run, how much memory the domains
@@ -10,6 +11,7 @@
 choose_kernels() {
 	dom0_kernel=images dom0_mib=512 dom0_words=
 	domu_kernel=images domu_mib=128 domu_words=
+	choose_guest
 	debug_kernel "${LAB_KERNEL-}" LAB_KERNEL 'dbg kasan'
 	domu_directory=$directory
 	debug_kernel "${LAB_DOM0_KERNEL-}" LAB_DOM0_KERNEL dbg
@@ -17,11 +19,25 @@ choose_kernels() {
 	# dom0 must have room for a guest that is saved.
 	case ${LAB_KERNEL-} in
 	dbg) domu_kernel=kernel.domU dom0_mib=1024 domu_mib=256 domu_words='lab_domu_words=page_poison=1' ;;
-	kasan) domu_kernel=kernel.domU dom0_mib=1024 domu_mib=320 domu_words='lab_domu_words=kasan_multi_shot lab_domu_type=pvh' ;;
+	kasan) domu_kernel=kernel.domU dom0_mib=1024 domu_mib=320 domu_words='lab_domu_words=kasan_multi_shot' ;;
 	esac
+	[ "$guest" != pvh ] || domu_words="${domu_words:+$domu_words }lab_domu_type=$guest"
 	domu_words="lab_domu_mib=$domu_mib${domu_words:+ $domu_words}"
 	case ${LAB_DOM0_KERNEL-} in
 	dbg) dom0_kernel=kernel.dom0 dom0_mib=1024 dom0_words=page_poison=1 ;;
+	esac
+}
+
+# choose_guest: sets guest. KASAN crashes a PV guest at its first steps.
+choose_guest() {
+	guest=${LAB_GUEST:-pv}
+	case ${LAB_KERNEL-},${LAB_GUEST-} in
+	kasan,) guest=pvh ;;
+	kasan,pv) die_usage "the kernel kasan does not run in PV guests: not with LAB_GUEST=pv" ;;
+	esac
+	case $guest in
+	pv | pvh) ;;
+	*) die_usage "LAB_GUEST is pv (the default) or pvh: not '$guest'" ;;
 	esac
 }
 

@@ -166,7 +166,7 @@ snapshot_key() {
 	{
 		cat "$images/id" "$lab_dir/parts/machine.sh" "$lab_dir/parts/kernels.sh"
 		qemu-system-x86_64 --version
-		echo "$accel" "$cpu" "$1" "$lab_clock" "${domu_directory##*/}" "${dom0_directory##*/}"
+		echo "$accel" "$cpu" "$1" "$lab_clock" "${domu_directory##*/}" "${dom0_directory##*/}" "$guest"
 	} | sha256sum | cut -c 1-16
 }
 
@@ -208,9 +208,11 @@ await() {
 	progress_end
 }
 
-# What no boot recovers from.
-hopeless='Kernel panic|lab: .* could not'
+# What no boot recovers from. A root that did not unpack may be whole enough for a guest to
+# come up, and fail later.
+hopeless='Kernel panic|Initramfs unpacking failed|lab: .* could not'
 
+# console_die WHY CONSOLE
 console_die() {
 	say "the last lines of $2:"
 	tail -n 15 "$run/$2" | tr -d '\r' | awk '{ print "    " $0 }' >&2
