@@ -155,8 +155,8 @@
  * writes 1 to alive in its half with the rest, and an end that is a process has
  * its kernel write 0 there and notify when its memory goes (the unmap
  * notifications of gntdev and gntalloc). An end that goes by itself says Closing or
- * Closed before. An end that reads 0 there on a notification while both are Connected
- * treats the connection as closed and goes to Closed.
+ * Closed before. An end that is Connected and reads 0 there on a notification treats the
+ * connection as closed and goes to Closed, if the other has not said that it goes.
  *
  * What the calls return
  * =====================

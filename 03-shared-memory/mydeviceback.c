@@ -13,6 +13,7 @@
 #include <linux/device.h>
 #include <linux/interrupt.h>
 #include <linux/kernel.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/sched/mm.h>
@@ -305,7 +306,7 @@ static int mydeviceback_probe(struct xenbus_device *dev,
 
 	dev_info(&dev->dev, "Probe called. We are good to go.\n");
 
-	info = kzalloc(sizeof(*info), GFP_KERNEL);
+	info = kvzalloc(sizeof(*info), GFP_KERNEL);
 	if (!info)
 		goto out;
 	info->dev = dev;
@@ -323,7 +324,7 @@ static int mydeviceback_probe(struct xenbus_device *dev,
 
 fail:
 	mydevice_node_del(info->node);
-	kfree(info);
+	kvfree(info);
 out:
 	memalloc_noio_restore(noio);
 	return err;
@@ -412,15 +413,16 @@ static void mydeviceback_unmap(struct mydeviceback_info *info)
 
 /*
  * Notes what Xen has mapped, for it to be unmapped, and gives the other pages back. The
- * guest chose the references, so any of them may be bad.
+ * guest chose the references, so any of them may be bad. @err is of all of them, and
+ * some may be mapped even so.
  */
 static int mydeviceback_note_mapped(struct mydeviceback_info *info,
-				    const struct gnttab_map_grant_ref *op, unsigned int nr)
+				    const struct gnttab_map_grant_ref *op, unsigned int nr,
+				    int err)
 {
 	struct page **page = &info->page[info->nr_pages];
 	const struct gnttab_map_grant_ref *bad = NULL;
 	struct gnttab_unmap_grant_ref *unmap;
-	int err = -EINVAL;
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
@@ -430,12 +432,16 @@ static int mydeviceback_note_mapped(struct mydeviceback_info *info,
 			continue;
 		}
 		unmap = &info->unmap[info->nr_pages];
-		gnttab_set_unmap_op(unmap, op[i].host_addr, GNTMAP_host_map, op[i].handle);
+		gnttab_set_unmap_op(unmap, (unsigned long)page_address(page[i]),
+				    GNTMAP_host_map, op[i].handle);
 		unmap->status = GNTST_general_error;	/* until Xen says otherwise */
 		info->page[info->nr_pages++] = page[i];
 	}
+	if (err)
+		return mydeviceback_give_up(info, err, "mapping %u pages", nr);
 	if (!bad)
 		return 0;
+	err = -EINVAL;
 	if (bad->status == GNTST_no_space || bad->status == GNTST_no_device_space)
 		err = -ENOSPC;	/* in this domain */
 	return mydeviceback_give_up(info, err, "mapping grant reference %u: grant status %d",
@@ -458,14 +464,14 @@ static int mydeviceback_by_address(const void *a, const void *b)
 static int mydeviceback_map(struct mydeviceback_info *info, const grant_ref_t *ref,
 			    unsigned int nr)
 {
-	struct gnttab_map_grant_ref *op = kcalloc(nr, sizeof(*op), GFP_KERNEL);
+	struct gnttab_map_grant_ref *op = kvcalloc(nr, sizeof(*op), GFP_KERNEL);
 	struct page **page = &info->page[info->nr_pages];
 	unsigned int i;
-	int err, failed;
+	int err;
 
 	err = op ? gnttab_alloc_pages(nr, page) : -ENOMEM;
 	if (err) {
-		kfree(op);
+		kvfree(op);
 		return mydeviceback_give_up(info, err, "finding places for %u pages", nr);
 	}
 	sort(page, nr, sizeof(*page), mydeviceback_by_address, NULL);
@@ -474,28 +480,21 @@ static int mydeviceback_map(struct mydeviceback_info *info, const grant_ref_t *r
 				  GNTMAP_host_map, READ_ONCE(ref[i]), info->dev->otherend_id);
 		op[i].status = GNTST_general_error;
 	}
-	failed = gnttab_map_refs(op, NULL, page, nr);
-	err = mydeviceback_note_mapped(info, op, nr);
-	if (failed && !err)
-		err = mydeviceback_give_up(info, failed, "mapping %u pages", nr);
-	kfree(op);
+	err = gnttab_map_refs(op, NULL, page, nr);
+	err = mydeviceback_note_mapped(info, op, nr, err);
+	kvfree(op);
 	return err;
 }
 
-/* Maps the ring whose pages have these references. */
-static int mydeviceback_map_ring(struct mydeviceback_info *info,
-				 struct mydevice_ring *ring, const grant_ref_t *ref)
+/* Says where the ring's pages are: those that were mapped from the @first on. */
+static void mydeviceback_set_ring(struct mydeviceback_info *info,
+				  struct mydevice_ring *ring, unsigned int first)
 {
-	unsigned int first = info->nr_pages, i;
-	int err;
+	unsigned int i;
 
-	err = mydeviceback_map(info, ref, ring->pages);
-	if (err)
-		return err;
 	for (i = 0; i < ring->pages; i++)
 		ring->page[i] = page_address(info->page[first + i]);
 	mydevice_find_runs(ring);
-	return 0;
 }
 
 /* Reads the order of a ring and checks it. */
@@ -526,10 +525,12 @@ static int mydeviceback_map_rings(struct mydeviceback_info *info,
 	    READ_ONCE(index->nr_in_refs) != tx->pages)
 		return mydeviceback_give_up(info, -EPROTO,
 					    "the counts in the index page do not fit the rings' orders");
-	err = mydeviceback_map_ring(info, rx, index->refs);
-	if (!err)
-		err = mydeviceback_map_ring(info, tx, index->refs + rx->pages);
-	return err;
+	err = mydeviceback_map(info, index->refs, rx->pages + tx->pages);
+	if (err)
+		return err;
+	mydeviceback_set_ring(info, rx, 1);
+	mydeviceback_set_ring(info, tx, 1 + rx->pages);
+	return 0;
 }
 
 /* Maps the stream that the frontend granted: the index page and two rings. */
@@ -789,7 +790,7 @@ static void mydeviceback_remove(struct xenbus_device *dev)
 	mydevice_node_del(info->node);
 	mydeviceback_switch_state(info, XenbusStateClosed);
 	memalloc_noio_restore(noio);
-	kfree(info);
+	kvfree(info);
 	dev_info(&dev->dev, "Goodbye.\n");
 }
 

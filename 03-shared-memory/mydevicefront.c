@@ -378,13 +378,18 @@ static void mydevicefront_unshare(struct mydevicefront_info *info, unsigned int 
 static int mydevicefront_share(struct mydevicefront_info *info, unsigned int nr)
 {
 	unsigned int piece = min(nr, XENBUS_MAX_RING_GRANTS), end = info->nr_pages + nr, i;
-	gfp_t gfp = GFP_KERNEL | __GFP_NOWARN | (piece > 1 ? __GFP_NORETRY : 0);
 	void *memory;
+	gfp_t gfp;
 	int err;
 
 	while (info->nr_pages < end) {
+		gfp = GFP_KERNEL | __GFP_NOWARN | (piece > 1 ? __GFP_NORETRY : 0);
 		err = xenbus_setup_ring(info->dev, gfp, &memory, piece,
 					&info->ref[info->nr_pages]);
+		if (err == -ENOMEM && piece > 1) {
+			piece /= 2;	/* so much does not lie together */
+			continue;
+		}
 		if (err) {
 			mydevicefront_unshare(info, end - nr);
 			return err;
@@ -683,7 +688,9 @@ static void mydevicefront_wait_for_unmap(struct mydevicefront_info *info)
 	if (!info->stream || dev->state !=
 	    xenbus_read_unsigned(dev->nodename, "state", XenbusStateUnknown))
 		return;
+	mutex_lock(&info->lock);
 	mydevicefront_switch_to_closed(info);
+	mutex_unlock(&info->lock);
 	for (tries = 0; tries < 100; tries++) {
 		state = xenbus_read_unsigned(dev->otherend, "state", XenbusStateClosed);
 		if (state != XenbusStateConnected && state != XenbusStateClosing)

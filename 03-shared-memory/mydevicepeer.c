@@ -438,9 +438,9 @@ static void peer_open_stream(struct peer *peer)
 
 	bus_need_file(dev->frontend ? "/dev/xen/gntalloc" : "/dev/xen/gntdev", dev->frontend ?
 		      "type: modprobe xen-gntalloc" : "type: modprobe xen-gntdev");
-	if (dev->frontend)
+	if (dev->frontend && !peer->gntshr)
 		peer->gntshr = xengntshr_open(peer->log, 0);
-	else
+	if (!dev->frontend && !peer->gnttab)
 		peer->gnttab = xengnttab_open(peer->log, 0);
 	if (!peer->gntshr && !peer->gnttab)
 		bus_die(EX_OSERR, "%s: %s", dev->frontend ? "pages cannot be shared" :

@@ -71,12 +71,12 @@ struct mydevice_stream_ops {
 };
 
 /**
- * struct mydevice_node - the device node, in /dev
+ * struct mydevice_node - the device node
  * @dev: its place in the device model; frees the node when the last user is gone
  * @cdev: its file operations
  * @ops: what the end does for the stream
  * @end: the end, for @ops
- * @lock: guards @stream
+ * @lock: guards @stream, and who has it open
  * @stream: what a file is opened on; NULL when there is no connection
  * @generation: how many connections there have been, with the present one
  * @violations: how often the peer broke the protocol
@@ -106,7 +106,7 @@ struct mydevice_node {
  *	@node's lock
  * @closed: 0 while the connection lasts; then what a writer gets: -EPIPE, or
  *	-ENODEV if this end's device went away. Set once, with both locks held
- * @broken: the peer lied; set once
+ * @broken: the peer lied, or what it sent is lost; set once
  * @mine: the half of the index page that this end writes; NULL without a connection
  * @theirs: the half that the peer writes
  * @rx: the ring from the peer; at the end, a copy of what is unread
@@ -508,24 +508,27 @@ static int mydevice_fault_in(struct iov_iter *iter,
 {
 	size_t len = min_t(size_t, iov_iter_count(iter), SZ_64K);
 
-	return fault_in(iter, len) == len ? -EFAULT : 0;
+	return fault_in(iter, len) == len ? -EFAULT : 0;	/* nothing was fetched */
 }
 
 /*
- * Sleeps until wakeups is not @seen any more: there is reason to look again. Says
- * how long that took. Freezable: a guest that is saved meanwhile, and goes on, has not
- * interrupted anything.
+ * Sleeps until wakeups is not @seen any more: there is reason to look again. Notes in
+ * @waited how long the caller has waited since it first slept, at @start: whoever is woken
+ * for what others wait for goes on waiting. Freezable: a guest that is saved meanwhile, and
+ * goes on, has not interrupted anything.
  */
 static int mydevice_stream_sleep(struct mydevice_stream *stream,
-				 wait_queue_head_t *queue, int seen, u64 *waited)
+				 wait_queue_head_t *queue, int seen, u64 *start,
+				 u64 *waited)
 {
-	u64 start = ktime_get_ns();
 	int err;
 
+	if (!*start)
+		*start = ktime_get_ns();
 	atomic_inc(&stream->sleeps);
 	err = wait_event_state(*queue, atomic_read(&stream->wakeups) != seen,
 			       (TASK_INTERRUPTIBLE | TASK_FREEZABLE));
-	WRITE_ONCE(*waited, ktime_get_ns() - start);
+	WRITE_ONCE(*waited, ktime_get_ns() - *start);
 	return err;
 }
 
@@ -539,6 +542,7 @@ static ssize_t mydevice_file_read(struct kiocb *iocb, struct iov_iter *to)
 	struct mydevice_stream *stream = iocb->ki_filp->private_data;
 	bool may_block = !(iocb->ki_filp->f_flags & O_NONBLOCK);
 	size_t wanted = iov_iter_count(to), left;
+	u64 start = 0;
 	int err = 0, seen;
 
 	while (!err && (left = iov_iter_count(to))) {
@@ -554,7 +558,7 @@ static ssize_t mydevice_file_read(struct kiocb *iocb, struct iov_iter *to)
 			break;	/* this is all, or the end of the stream */
 		else if (err == -EAGAIN && may_block && left == wanted)
 			err = mydevice_stream_sleep(stream, &stream->readers, seen,
-						    &stream->reader_waited);
+						    &start, &stream->reader_waited);
 		if (!err && signal_pending(current))
 			err = -ERESTARTSYS;	/* a slow peer could keep it here for ever */
 		cond_resched();
@@ -569,6 +573,7 @@ static ssize_t mydevice_file_write(struct kiocb *iocb, struct iov_iter *from)
 	struct mydevice_stream *stream = iocb->ki_filp->private_data;
 	bool may_block = !(iocb->ki_filp->f_flags & O_NONBLOCK);
 	size_t wanted = iov_iter_count(from);
+	u64 start = 0;
 	int err = 0, seen;
 
 	while (!err && iov_iter_count(from)) {
@@ -582,7 +587,9 @@ static ssize_t mydevice_file_write(struct kiocb *iocb, struct iov_iter *from)
 			err = mydevice_fault_in(from, fault_in_iov_iter_readable);
 		else if (err == -EAGAIN && may_block)
 			err = mydevice_stream_sleep(stream, &stream->writers, seen,
-						    &stream->writer_waited);
+						    &start, &stream->writer_waited);
+		else
+			start = 0;	/* it has not waited in vain */
 		if (!err && signal_pending(current))
 			err = -ERESTARTSYS;	/* a fast peer could keep it here for ever */
 		cond_resched();
@@ -958,10 +965,12 @@ static void *mydevice_stream_keep_unread(struct mydevice_stream *stream)
 		return NULL;	/* nothing, or nobody to read it */
 	copy = kvmalloc(mydevice_size(rx), GFP_KERNEL | __GFP_NOWARN);
 	if (!copy) {
-		dev_warn(stream->node->dev.parent,
-			 "no memory: %u unread bytes are lost\n", mydevice_used(rx));
+		dev_warn_ratelimited(stream->node->dev.parent,
+				     "no memory: %u unread bytes are lost\n",
+				     mydevice_used(rx));
 		rx->cons = rx->prod;
 		WRITE_ONCE(stream->broken, true);	/* for the reader to know */
+		mydevice_stream_wake(stream);
 		return NULL;
 	}
 	for (i = 0; i < rx->pages; i++)

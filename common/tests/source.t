@@ -81,13 +81,13 @@ sizes() {
 		Makefile          50
 		activate.sh      100
 		deactivate.sh    110
-		mydevice.h       590
-		mydeviceback.c   855
-		mydevicefront.c  790
+		mydevice.h       560
+		mydeviceback.c   840
+		mydevicefront.c  800
 		mydevicebus.c    930
 		mydevicebus.h    380
 		mydevicepeer.c  1220
-		mydevicestream.c 1090
+		mydevicestream.c 1005
 	SIZES
 }
 
