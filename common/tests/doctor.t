@@ -137,13 +137,19 @@ healthy_in() {
 	has "$said" '^status 0$' "$2: healthy in $1"
 }
 
+# settles MEND: what waits until the device is Connected again, if that mend changes its states.
+# After others xbdoctor itself would say that it is not.
+settles() {
+	case $1 in *again* | *bind* | *insmod* | *state* | *sleep*) echo "; until_states '4 4'" ;; esac
+}
+
 # fault ANCHOR PATTERN MAKE MEND [DEVICE]: in dom0, and dom0 looks. In one go, because
 # the way into a domain takes longer than a look.
 case ${CHECK-} in long) sees=/tmp/xbdoctor ;; *) sees=/root/xbdoctor ;; esac
 fault() {
 	said=$(in_dom0 "$3
 		$sees --wait 1 ${5-mydevice} 2>&1; echo status \$?
-		echo mended; $4; until_states '4 4'
+		echo mended; $4$(settles "$4")
 		/root/xbdoctor --wait 1 mydevice 2>&1; echo status \$?")
 	judge "$(printf '%s\n' "$said" | sed '/^mended$/,$d')" "$1" "$2" "$3"
 	has "$(printf '%s\n' "$said" | sed '1,/^mended$/d')" '^status 0$' "$4: healthy in dom0"
@@ -153,7 +159,7 @@ fault() {
 domU_sees() {
 	in_dom0 "$3"
 	judge "$(in_domU "/tmp/xbdoctor --wait 1 ${5-mydevice} 2>&1; echo status \$?")" "$1" "$2" "$3, seen from the domU"
-	in_dom0 "$4; until_states '4 4'"
+	in_dom0 "$4$(settles "$4")"
 	healthy_in domU "$4"
 }
 

@@ -121,13 +121,16 @@ pairing() {
 
 # -- bad input -------------------------------------------------------------------
 
-# refuses DOMAIN ARGUMENTS STATUS TEXT: one line, the status, and nothing written.
+# refuses DOMAIN ARGUMENTS STATUS TEXT: one line, the status, and nothing written. What was
+# there is known from the one before, if nothing was written since (nodes= says that it was).
+nodes=
 refuses() {
-	before=$(in_dom0 'xenstore-ls -f')
+	before=${nodes:-$(in_dom0 'xenstore-ls -f')}
 	said=$("in_$1" "$2; echo status \$?" 2>&1)
 	has "$said" "$4" "$2: says why"
 	is "$(echo "$said" | sed 1d)" "status $3" "one line, and status $3"
-	is "$(in_dom0 'xenstore-ls -f')" "$before" "nothing is left in XenStore"
+	nodes=$(in_dom0 'xenstore-ls -f')
+	is "$nodes" "$before" "nothing is left in XenStore"
 }
 
 bad_input() {
@@ -153,6 +156,7 @@ bad_input() {
 	refuses dom0 "$peer --frontend" 69 'there is no device/mydevice/0'
 
 	"$lab" run dom0 sh -s -- "$guest" <"$top/$stage/activate.sh" || fail "activate.sh"
+	nodes=
 	in_domU 'grep -q nobody /etc/passwd || echo "nobody:*:65534:65534::/:/bin/sh" >>/etc/passwd'
 	refuses domU "su -s /bin/sh nobody -c '$peer --frontend'" 77 '/dev/xen/xenbus: Permission denied; this needs root'
 	refuses domU "rmmod xen_gntalloc; $peer --frontend" 72 '/dev/xen/gntalloc: No such file or directory; type: modprobe xen-gntalloc'
@@ -163,17 +167,22 @@ bad_input() {
 	in_dom0 'mv /dev/xen/hidden /dev/xen/gntdev'
 	front_dir=/local/domain/$guest/device/mydevice/0
 	in_dom0 "xenstore-chmod -r $front_dir n0 r$guest"
+	nodes=
 	refuses domU "$peer --frontend" 77 'XenStore refuses this domain to write in device/mydevice/0: Permission denied'
 	in_dom0 "xenstore-chmod -r $front_dir n0"
+	nodes=
 	refuses domU "$peer --frontend" 77 'XenStore refuses to show device/mydevice/0'
 	in_dom0 "xenstore-chmod -r $front_dir n$guest r0; xenstore-write $front_dir/backend-id x"
+	nodes=
 	refuses domU "$peer --frontend" 65 "backend-id is no number: 'x'"
 	in_dom0 "xenstore-write $front_dir/backend-id 0"
 	ok "modules at both ends" build_modules $stage
 	insert dom0 mydeviceback
+	nodes=
 	refuses dom0 "$peer --backend $guest" 69 "a module drives backend/mydevice/$guest/0; rmmod mydeviceback first"
 	insert domU1 mydevicefront
 	until_state '4 4' || fail "they do not connect"
+	nodes=
 	refuses domU "$peer --frontend" 69 'a module drives device/mydevice/0; rmmod mydevicefront first'
 	rebind domU xen mydevice-0 drivers/mydevicefront/unbind && in_domU 'rmmod mydevicefront'
 	rebind dom0 xen-backend "mydevice-$guest-0" drivers/mydeviceback/unbind && in_dom0 'rmmod mydeviceback'
