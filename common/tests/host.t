@@ -53,7 +53,7 @@ refused() {
 
 "$lab" start || bail_out "the lab does not start"
 for stage in 01-hello-probe 02-event-channels 03-shared-memory; do
-	make -C "$top/$stage" WHERE=lab >/dev/null 2>&1 || bail_out "$stage does not build"
+	make -s -C "$top/$stage" built WHERE=lab >/dev/null 2>&1 || bail_out "$stage does not build"
 done
 guest=$(in_dom0 'xl domid domU1') || bail_out "dom0 does not answer"
 make -s -C "$top/01-hello-probe" unload >/dev/null 2>&1

@@ -28,7 +28,7 @@ make_initrd() {
 }
 
 "$lab" start || bail_out "the lab does not start"
-make -C "$top/03-shared-memory" WHERE=lab >/dev/null 2>&1 || bail_out "03-shared-memory does not build"
+make -s -C "$top/03-shared-memory" built WHERE=lab >/dev/null 2>&1 || bail_out "03-shared-memory does not build"
 ok "a root with the modules in it" make_initrd
 timeout 120 qemu-system-x86_64 -accel tcg -cpu max -m 256 -nodefaults -display none -no-reboot \
 	-serial stdio -kernel "${LAB_BUILD:-$top/.build/lab}"/images/*/vmlinux -initrd "$work/initrd" \
