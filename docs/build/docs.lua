@@ -404,17 +404,18 @@ end
 local everything
 local function exists(name)
 	if not everything then
-		local all = {}
+		everything = {}
 		for _, stage in ipairs(source.stages()) do
 			for _, file in ipairs(source.files) do
 				for _, line in ipairs(source.read(stage .. '/' .. file) or {}) do
-					all[#all + 1] = line
+					for word in line:gmatch('[%w_]+') do
+						everything[word] = true
+					end
 				end
 			end
 		end
-		everything = table.concat(all, '\n')
 	end
-	return everything:find('%f[%w_]' .. name .. '%f[^%w_]')
+	return everything[name]
 end
 
 local function checked_name(element)

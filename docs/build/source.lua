@@ -47,6 +47,10 @@ local function follow(line, state)
 			state.comment = false
 			at = e + 1
 		else
+			at = line:find('[{}/]', at)
+			if not at then
+				return
+			end
 			local two, one = line:sub(at, at + 1), line:sub(at, at)
 			if two == '/*' and line:sub(at, at + 2) ~= '/*/' then	-- that is a path, in a Makefile
 				state.comment = true
@@ -105,7 +109,7 @@ end
 -- The definitions of a file, in order: { name, first, last }. A definition begins
 -- at its comment and ends at the next empty line that is in no comment and
 -- between no braces.
-function source.definitions(lines)
+local function find_definitions(lines)
 	local defs, state = {}, { comment = false, depth = 0 }
 	local seen, first = {}, nil
 	local function close(last)
@@ -145,6 +149,14 @@ function source.definitions(lines)
 	end
 	close(#lines)
 	return defs
+end
+
+-- A file may be asked for many times, and is the same in many steps.
+local known = {}
+function source.definitions(lines)
+	local text = table.concat(lines, '\n')
+	known[text] = known[text] or find_definitions(lines)
+	return known[text]
 end
 
 function source.find(defs, name)
@@ -199,12 +211,16 @@ function source.part(lines, want)
 end
 
 -- The longest common subsequence of two lists of lines, as a list of
--- { ' ', '+' or '-', text, line in the new file }.
+-- { ' ', '+' or '-', text, line in the new file }. Most definitions are the same, or begin
+-- alike: the table is for the rest.
 local function compare(old, new)
-	local length = {}
-	for i = #old + 1, 1, -1 do
+	local length, same = {}, 0
+	while same < #old and same < #new and old[same + 1] == new[same + 1] do
+		same = same + 1
+	end
+	for i = #old + 1, same + 1, -1 do
 		length[i] = {}
-		for j = #new + 1, 1, -1 do
+		for j = #new + 1, same + 1, -1 do
 			if i > #old or j > #new then
 				length[i][j] = 0
 			elseif old[i] == new[j] then
