@@ -47,14 +47,15 @@ endif
 export DOMU BACKEND DEVICE WHERE FRONT BACK VIEW STEP
 export DRIVER := $(driver)
 
-# The lab's kernel is the one that linux-headers-amd64 stands for.
+# The lab's kernel is the one that these headers are for.
 ifeq ($(WHERE),lab)
 ifeq ($(origin KDIR),undefined)
-KDIR = $(eval KDIR := /usr/src/linux-headers-$(shell $(common)/lab/lab release))$(KDIR)
+KDIR = $(eval KDIR := $(shell $(common)/lab/lab headers))$(KDIR)
 endif
 modules: packages
 packages:
 	@$(common)/need build
+	@$(common)/lab/lab headers >/dev/null
 # All that load needs, asked for at once.
 built: all-packages
 all-packages:

@@ -56,7 +56,7 @@ int main(int argc, char **argv)
 	doctor.xs = xb_open();
 	if (!xb_own_domid(doctor.xs, &doctor.own))
 		xb_die(EX_UNAVAILABLE, "XenStore does not say which domain this is.\n"
-		       "    In dom0: /usr/lib/xen-4.17/bin/xen-init-dom0");
+		       "    In dom0: /usr/lib/xen-*/bin/xen-init-dom0");
 	xb_colour_init(stdout);
 
 	domains_look();

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Which kernels the domains have, and what kind of guest the domUs are. All have Debian's
-# kernel if nothing is said; with LAB_KERNEL the domUs, with LAB_DOM0_KERNEL dom0 has a
-# debug kernel. LAB_GUEST is pv or pvh.
+# kernel (platform.sh says which); with LAB_KERNEL=dbg or kasan the domUs, with
+# LAB_DOM0_KERNEL=dbg dom0 has a debug kernel. LAB_GUEST is pv or pvh; Arm has one kind.
 
 # choose_kernels: makes them first, if they are not there. Sets what follows from
 # the choice: where the kernels are as seen from $run, how much memory the domains
@@ -12,8 +12,13 @@ choose_kernels() {
 	dom0_kernel=images dom0_mib=512 dom0_words=
 	domu_kernel=images domu_mib=128 domu_words=
 	choose_guest
-	debug_kernel "${LAB_KERNEL-}" LAB_KERNEL 'dbg kasan'
-	domu_directory=$directory
+	domu_directory=
+	case ${LAB_KERNEL-} in
+	dbg | kasan)
+		debug_kernel "$LAB_KERNEL" LAB_KERNEL 'dbg kasan'
+		domu_directory=$directory
+		;;
+	esac
 	debug_kernel "${LAB_DOM0_KERNEL-}" LAB_DOM0_KERNEL dbg
 	dom0_directory=$directory
 	# dom0 must have room for a guest that is saved.
@@ -31,6 +36,11 @@ choose_kernels() {
 # choose_guest: sets guest. KASAN crashes a PV guest at its first steps.
 choose_guest() {
 	guest=${LAB_GUEST:-pv}
+	if [ "$arch" = arm64 ]; then
+		[ -z "${LAB_GUEST-}" ] || die_usage "LAB_GUEST is for amd64: on Arm all guests are of one kind"
+		guest=Arm
+		return
+	fi
 	case ${LAB_KERNEL-},${LAB_GUEST-} in
 	kasan,) guest=pvh ;;
 	kasan,pv) die_usage "the kernel kasan does not run in PV guests: not with LAB_GUEST=pv" ;;
@@ -45,6 +55,8 @@ choose_guest() {
 debug_kernel() {
 	directory=
 	[ -n "$1" ] || return 0
+	[ -z "$platform" ] && [ "$arch" = amd64 ] ||
+		die_usage "$2=$1: debug kernels are made for amd64, on amd64, of the suite that this machine has"
 	case " $3 " in
 	*" $1 "*) ;;
 	*) die_usage "$2 is one of: $3, or not set: not '$1'" ;;

@@ -18,17 +18,16 @@ BOOT=1200		# give up on a boot after so many, even if it prints on and on
 
 # -- which QEMU ------------------------------------------------------------
 
-# The CPU model. Without KVM: dom0 crashes with SMAP; with xsave, QEMU's
-# emulation corrupts SSE registers once two domains are busy (common/tests has
-# the proof that this model does not); erms and fsrm make the kernel copy with
-# "rep movsb", which is emulated a byte at a time.
-tcg_cpu=max,-smap,-xsave,-erms,-fsrm
-
-# choose_accelerator: sets accel and cpu. KVM is used only if Xen's own banner
-# comes out of a machine that it runs: /dev/kvm may be there and not work.
+# choose_accelerator: sets accel and cpu; machine-ARCH.sh has the model without KVM. KVM
+# is used only if Xen's own banner comes out of a machine that it runs: /dev/kvm may be there
+# and not work.
 choose_accelerator() {
 	accel=tcg cpu=$tcg_cpu
 	choose_clock
+	why="another processor than this machine's"
+	[ "$arch" = "$host_arch" ] || return 0
+	why="with KVM there is no hypervisor mode for Xen on $arch"
+	[ "$arch" = amd64 ] || return 0
 	why="no /dev/kvm that can be used"
 	[ -r /dev/kvm ] && [ -w /dev/kvm ] || return 0
 	tried=$build/kvm.$(cat /proc/sys/kernel/random/boot_id)
@@ -52,7 +51,7 @@ choose_clock() {
 	icount='' processors=1 placing='' lab_clock=''
 	case ${LAB_CLOCK-} in
 	'') return ;;
-	instructions) ;;
+	instructions) [ "$arch" = amd64 ] || die_usage "LAB_CLOCK=instructions is for amd64 alone" ;;
 	*) die_usage "LAB_CLOCK is 'instructions' or not set: not '$LAB_CLOCK'" ;;
 	esac
 	accel=tcg,thread=single icount='-icount shift=1,sleep=off' processors=3
@@ -63,7 +62,7 @@ choose_clock() {
 kvm_boots_xen() {
 	banner=$build/kvm-test.$$
 	: >"$banner"
-	timeout 10 qemu-system-x86_64 -accel kvm -cpu host -m 256 -display none \
+	timeout 10 "$qemu" -accel kvm -cpu host -m 256 -display none \
 		-nodefaults -no-reboot -serial file:"$banner" \
 		-kernel "$images/xen" -append "console=com1 noreboot" >/dev/null 2>&1 &
 	helper=$!
@@ -95,21 +94,17 @@ machine() {
 		i=$((i + 1))
 	done
 	link_kernels
-	# shellcheck disable=SC2016,SC2086 # $$ and $@ are for the inner shell; $icount is words
-	(cd "$run" && exec sh -c 'echo $$ >pid && exec setsid qemu-system-x86_64 "$@"' sh -name "$LAB_NAME" \
+	# shellcheck disable=SC2016,SC2046,SC2086 # $$ and $@ are for the inner shell; the rest is words
+	(cd "$run" && exec sh -c 'echo $$ >pid && exec setsid "$@"' sh "$qemu" -name "$LAB_NAME" \
 		-accel "$accel" $icount -cpu "$cpu" -smp "$processors" -m $((dom0_mib + (domu_mib + XEN_MIB) * domus + 128)) \
 		-nodefaults -display none -vga none -no-reboot \
-		-serial file:dom0.console -serial file:domU.console \
 		-monitor unix:monitor,server=on,wait=off \
-		-netdev user,id=net0,restrict=on,$forwards \
-		-device virtio-net-pci,netdev=net0,romfile= \
-		-drive file=$domu_kernel/vmlinux,if=virtio,format=raw,readonly=on \
-		-drive file=images/domU.cpio,if=virtio,format=raw,readonly=on \
+		-netdev user,id=net0,restrict=on,$forwards $(devices) \
 		"$@" 9>&- >qemu.log 2>&1 </dev/null) &
-	qemu=$!
+	started=$!
 	began=$(now)
 	until read_ports; do
-		kill -0 $qemu 2>/dev/null && [ $(($(now) - began)) -lt "$STALL" ] || return
+		kill -0 $started 2>/dev/null && [ $(($(now) - began)) -lt "$STALL" ] || return
 		sleep 0.05
 	done
 }
@@ -133,14 +128,14 @@ machine_alive() {
 }
 
 is_our_qemu() {
-	{ read -r running <"/proc/$1/comm"; } 2>/dev/null && [ "$running" = qemu-system-x86 ] &&
+	{ read -r running <"/proc/$1/comm"; } 2>/dev/null && [ "${running#qemu-system-}" != "$running" ] &&
 		[ "$(readlink "/proc/$1/cwd")" = "$2" ]
 }
 
 machine_kill() {
 	! machine_alive || qemu_kill "$pid"
 	# One whose directory somebody removed under it would run on unnoticed.
-	for pid in $(pgrep -x qemu-system-x86); do
+	for pid in $(pgrep '^qemu-system-'); do
 		! is_our_qemu "$pid" "$run (deleted)" || qemu_kill "$pid"
 	done
 	rm -rf "$run"
@@ -164,8 +159,8 @@ read_ports() {
 
 snapshot_key() {
 	{
-		cat "$images/id" "$lab_dir/parts/machine.sh" "$lab_dir/parts/kernels.sh"
-		qemu-system-x86_64 --version
+		cat "$images/id" "$lab_dir/parts/machine.sh" "$lab_dir/parts/kernels.sh" "$lab_dir/parts/machine-$arch.sh"
+		"$qemu" --version
 		echo "$accel" "$cpu" "$1" "$lab_clock" "${domu_directory##*/}" "${dom0_directory##*/}" "$guest"
 	} | sha256sum | cut -c 1-16
 }
@@ -174,11 +169,7 @@ snapshot_key() {
 cold_boot() {
 	say "booting Xen, dom0 and $(domus "$1") (once; later starts restore a snapshot)"
 	rm -f "$images"/snapshots/*.new
-	cmdline="console=hvc0 quiet lab_name=dom0 lab_address=10.0.2.15 lab_domus=$1 $domu_words${lab_clock:+ $lab_clock}${dom0_words:+ $dom0_words}"
-	machine "$1" -kernel images/xen \
-		-append "console=com1 com1=115200 dom0_mem=${dom0_mib}M,max:${dom0_mib}M gnttab_max_frames=256 loglvl=info guest_loglvl=warning${placing:+ $placing}" \
-		-initrd "$dom0_kernel/vmlinux $cmdline cryptomgr.notests pmtmr=0,images/dom0.cpio" ||
-		die "QEMU did not start: $(qemu_says)"
+	boot "$1" || die "QEMU did not start: $(qemu_says)"
 	await "Xen's banner" dom0.console 'Xen version'
 	await "dom0 to be ready" dom0.console 'lab: dom0 is ready'
 	i=1
@@ -186,6 +177,13 @@ cold_boot() {
 		await "domU$i to be ready" domU.console "lab: domU$i is ready"
 		i=$((i + 1))
 	done
+}
+
+# boot DOMUS EXTRA...: a machine that boots.
+boot() {
+	dom0_line="console=hvc0 quiet lab_name=dom0 lab_address=10.0.2.15 lab_domus=$1 $domu_words${lab_clock:+ $lab_clock}${dom0_words:+ $dom0_words}"
+	xen_line="dom0_mem=${dom0_mib}M,max:${dom0_mib}M gnttab_max_frames=256 loglvl=info guest_loglvl=warning${placing:+ $placing}"
+	boot_xen "$@"
 }
 
 # await WHAT CONSOLE TEXT: until TEXT is in the console. The limit is set on
@@ -246,7 +244,7 @@ snapshot_save() {
 # restore DOMUS FILE: 0 if the domains answer again; else says why not.
 restore() {
 	zstd -q -t "$2" 2>/dev/null || { say "the snapshot is damaged: it is removed"; return 1; }
-	machine "$1" -incoming "exec:zstd -q -dc images/snapshots/${2##*/}" && loaded ||
+	incoming "$1" -incoming "exec:zstd -q -dc images/snapshots/${2##*/}" && loaded ||
 		{ say "QEMU refused the snapshot, which is removed: $(qemu_says)"; return 1; }
 	monitor cont >/dev/null
 	all_answer 60 || { say "$domain did not answer after the restore: the snapshot is removed"; return 1; }
