@@ -56,6 +56,19 @@ modules: packages
 packages:
 	@$(common)/need build
 	@$(common)/lab/lab headers >/dev/null
+ifneq ($(LAB_ARCH),)
+cross := $(shell $(common)/lab/lab cross)
+ifneq ($(cross),)
+export ARCH := $(firstword $(cross))
+export CROSS_COMPILE := $(lastword $(cross))
+ifneq ($(user)$(filter $(driver)peer doctor watch,$(MAKECMDGOALS)),)
+$(error With LAB_ARCH=$(LAB_ARCH) there are modules alone: programs are not built for another processor than this machine's)
+endif
+packages: cross-packages
+cross-packages:
+	@$(common)/need cross
+endif
+endif
 # All that load needs, asked for at once.
 built: all-packages
 all-packages:
@@ -146,4 +159,4 @@ endif
 	@echo 'WHERE=host     on this machine (the default in a dom0): in dom0 the backend,'
 	@echo '               make load DOMU=name-or-domid; in a domU the frontend'
 
-.PHONY: load built step step-peer packages all-packages user-packages unload activate deactivate status watch doctor log try check diff help
+.PHONY: load built step step-peer packages cross-packages all-packages user-packages unload activate deactivate status watch doctor log try check diff help

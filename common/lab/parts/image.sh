@@ -231,6 +231,7 @@ copy_settings() {
 		cp "$lab_dir/guest/vif-lab" etc/xen/scripts/ &&
 		cp "$debian/etc/xen/xl.conf" etc/xen/ &&
 		cp "$build/ssh-key.pub" root/.ssh/authorized_keys || return 1
+	[ ! -h usr/sbin/xl ] || [ -h usr/sbin/lsevtchn ] || cp "$lab_dir/guest/lsevtchn" usr/sbin/ || return
 	chmod 700 root root/.ssh
 	chmod 600 root/.ssh/authorized_keys
 	echo 'root:*:0:0:root:/root:/bin/sh' >etc/passwd

@@ -1,0 +1,39 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# What QEMU's machine "virt" gets, and how Xen is booted on it.
+
+# One that Linux 6.1 has no complaint about (-cpu max and neoverse-n1: a warning of
+# arch/arm64/mm/mmu.c, when Xen's balloon driver asks for memory).
+tcg_cpu=cortex-a57
+
+# devices: prints QEMU's words for the machine, the two consoles, dom0's network card and the
+# domUs' kernel and root. The domUs' console is a card, for the machine has one UART, which
+# Xen takes. vectors=0: Xen hides the interrupt controller's ITS, so there is no MSI.
+devices() {
+	cat <<-WORDS
+		-machine virt,virtualization=on,gic-version=3
+		-serial file:dom0.console
+		-chardev file,id=domU,path=domU.console -device pci-serial,chardev=domU
+		-device virtio-net-pci,netdev=net0,romfile=,vectors=0
+		-drive file=$domu_kernel/vmlinux,if=none,id=kernel,format=raw,readonly=on
+		-device virtio-blk-pci,drive=kernel,vectors=0
+		-drive file=images/domU.cpio,if=none,id=root,format=raw,readonly=on
+		-device virtio-blk-pci,drive=root,vectors=0
+	WORDS
+}
+
+# boot_xen DOMUS EXTRA...: QEMU tells Xen in the device tree where it has put dom0's kernel and
+# root. cma=0: Linux would set 64 MiB aside for devices, of a guest's 128. A comma in a value
+# is written twice.
+boot_xen() {
+	dom0_line=$(echo "$dom0_line lab_console=ttyS0 lab_words=cma=0 cryptomgr.notests cma=0" | sed 's/,/,,/g')
+	machine "$@" -kernel images/xen -append "console=dtuart dtuart=/pl011@9000000 $xen_line" \
+		-device "guest-loader,addr=0x49000000,kernel=$dom0_kernel/vmlinux,bootargs=$dom0_line" \
+		-device guest-loader,addr=0x4d000000,initrd=images/dom0.cpio
+}
+
+# incoming DOMUS EXTRA...: a machine that a snapshot is loaded into. It must be the same.
+incoming() {
+	boot "$@"
+}
