@@ -78,6 +78,15 @@ user-packages:
 	@$(common)/need user
 endif
 
+# Older headers would give a page of the compiler's errors. They say what they are for in a file
+# that Kbuild wrote.
+oldest := 6.1
+modules: new-enough
+new-enough: $(if $(filter lab,$(WHERE)),packages)
+	@headers='$(KDIR)'; release=$$(cat "$$headers/include/config/kernel.release" 2>/dev/null) || exit 0; \
+	[ "$$(printf '%s\n' $(oldest) "$$release" | sort -V | head -n 1)" = $(oldest) ] || { \
+		echo "$(stage): this is for Linux $(oldest) or later, and $$headers is for $$release" >&2; exit 1; }
+
 # Two builds in one directory would write the same files: one waits for the other.
 modules clean: MAKE := flock $(or $(step),$(CURDIR)) $(MAKE)
 $(driver)peer: CC := flock $(CURDIR) $(CC)
@@ -159,4 +168,4 @@ endif
 	@echo 'WHERE=host     on this machine (the default in a dom0): in dom0 the backend,'
 	@echo '               make load DOMU=name-or-domid; in a domU the frontend'
 
-.PHONY: load built step step-peer packages cross-packages all-packages user-packages unload activate deactivate status watch doctor log try check diff help
+.PHONY: load built step step-peer packages cross-packages new-enough all-packages user-packages unload activate deactivate status watch doctor log try check diff help
