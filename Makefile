@@ -16,6 +16,8 @@ help:
 	@echo '                                 devices each, and what else takes hours'
 	@echo 'make check-debug                 run them on debug kernels, made for it from source:'
 	@echo '                                 lockdep, KASAN, kmemleak, failing allocations'
+	@echo 'make check-matrix                run what means something elsewhere on other Debians, kernels,'
+	@echo '                                 Xens, guests and processors; needs root'
 	@echo 'make coverage                    which lines of the modules the tests execute'
 	@echo 'make soak HOURS=8                streams, endings and attacks mixed, with a ledger each'
 	@echo '                                 minute; ends at the first byte wrong, leak or complaint'
@@ -53,6 +55,9 @@ check-long:
 
 check-debug:
 	@common/check debug
+
+check-matrix:
+	@common/tests/matrix
 
 coverage:
 	@common/tests/coverage/coverage
@@ -105,5 +110,5 @@ lab-shell lab-console:
 try load unload activate deactivate status log watch doctor diff:
 	@echo "which stage? For example: make -C 03-shared-memory $@" >&2; exit 2
 
-.PHONY: help try load unload activate deactivate status log watch doctor diff check check-long check-debug coverage soak bench tools docs docs-transcripts branches series build clean \
+.PHONY: help try load unload activate deactivate status log watch doctor diff check check-long check-debug check-matrix coverage soak bench tools docs docs-transcripts branches series build clean \
 	lab-start lab-reset lab-stop lab-status lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console
