@@ -21,6 +21,9 @@
  *   EDGE      1: the reader does not block, and waits for an edge of epoll
  *   STOPS     1: the reader may stop for good after any read
  *   DIES      1: the reader is a process, and may die between two steps
+ *   QUITS     1: the writer may end before all is written, and who sleeps in fsync as well:
+ *             it does not block, or a signal comes
+ *   WHOLE     1: the writer writes all with one write(2); 0: a byte or all, each time
  */
 
 /*
@@ -58,32 +61,30 @@
 #define ONCE_MORE	13	/* EDGE=1 | file_read: a short read does not look once more */
 /* which index is asked for */
 #define READABLE_NEXT	14	/* FSYNCS=0 | ask_prod: asks for the byte before the next */
-#define HALF_OF_SPACE	15	/* FSYNCS=0 | stream_ask_cons: asks for the space that there is */
-#define FIRST_OF_BOTH	16	/* FSYNCS=1 STOPS=1 | stream_ask_cons: asks for what fsync waits for though space comes first */
-#define ASK_FOR_SYNC	23	/* CIRCLES=1 FSYNCS=1 | stream_ask_cons: never asks for what fsync waits for */
+#define HALF_OF_SPACE	15	/* FSYNCS=0 | stream_look_cons: asks for the space that there is */
+#define SYNC_ASKS	11	/* FSYNCS=1 | stream_look_cons: asks only if the ring is full, whoever is in fsync */
+#define SYNC_NEXT	12	/* FSYNCS=1 | stream_look_cons: asks for the byte before the next while somebody is in fsync */
+#define WRITER_HALF	16	/* FSYNCS=1 QUITS=1 | stream_look_cons: a writer asks for half of the space while somebody is in fsync */
 #define PASSED		18	/* FSYNCS=0 | mydevice_passed: an index counts only if a move ends there */
 /* sleeping and waking */
-#define REPLACED	17	/* FSYNCS=1 STOPS=1 | stream_ask_cons: replaces a wish that was reached and wakes nobody */
+#define WRITER_FINDS	17	/* FSYNCS=1 STOPS=1 | stream_look_cons: what a writer finds wakes nobody in fsync */
+#define SYNC_FINDS	23	/* FSYNCS=1 STOPS=1 | stream_look_cons: what one in fsync finds wakes no writer */
+#define FIRST_FINDS	25	/* FSYNCS=1 STOPS=1 | stream_look_cons: what the first look finds wakes nobody */
+#define SECOND_FINDS	26	/* FSYNCS=1 STOPS=1 | stream_look_cons: what the second look finds wakes nobody */
+#define FOUND_NOTHING	27	/* CIRCLES=1 FSYNCS=1 | stream_look_cons: wakes though it found nothing new */
+#define COUNTED		28	/* FSYNCS=1 | file_fsync: nobody knows that it waits */
 #define SEEN_FIRST	19	/* FSYNCS=0 | file_read, file_write: the counter of wake-ups is read after the look */
-#define WAKE_WRITERS	20	/* FSYNCS=1 | stream_event: wakes one of those who wait for space and in fsync */
+#define WAKE_ALL	20	/* FSYNCS=1 | stream_wake: wakes one of those who wait for space and in fsync */
+#define BOTH_QUEUES	29	/* FSYNCS=0 | stream_event: wakes those who wait for bytes, and nobody else */
+#define EVERY_EVENT	24	/* ROUND=1 BYTES=4 | stream_event: wakes only if an index differs from the last interrupt's */
 #define READ_ALIVE	21	/* DIES=1 | stream_look_alive: does not look whether the other end is alive */
-#define OWN_WISH	24	/* ROUND=1 BYTES=4 | stream_event: wakes only if an index differs from the last interrupt's */
 #define ALIVE_FIRST	22	/* DIES=1 | the dead one's kernel notifies before it writes alive */
-
-/*
- * Two more that are in the code, and whose absence streams this short do not show (8
- * million states): a wish that was passed is replaced by the next, in stream_ask_cons, and
- * stream_synced asks again when it is another's index that was reached. In a ring of 2
- * bytes half of it is one byte, and so the two wishes are hardly ever apart.
- */
-#define ASK_CONS_AGAIN	11
-#define SYNCED_AGAIN	12
 
 /* What is told when a trace is played: ./pan -S. A word is one of those under "memory". */
 #define TELL(what)	printf what
 
 byte without;
-bool weak, edge, stops, dies;
+bool weak, edge, stops, dies, quits, whole;
 byte syncers;
 byte bytes, fsyncs;
 
@@ -208,14 +209,14 @@ proctype way_to_memory(byte task)
 
 /* -- what an end keeps for itself, and its sleepers ------------------------- */
 
-byte tx_prod = FIRST, tx_cons = FIRST, sync_index = FIRST;
+byte tx_prod = FIRST, tx_cons = FIRST, bytes_sent;
 byte rx_prod = FIRST, rx_cons = FIRST;
-byte seen_prod = FIRST, seen_cons = FIRST;	/* of the two interrupts */
-byte published = FIRST;		/* the last wish of this end */
+byte seen_prod = FIRST, seen_cons = FIRST;	/* of the two interrupts; only without EVERY_EVENT */
 byte write_lock;
+bool syncs, moved;		/* stream_look_cons: of its caller, who has the lock */
 bool closed, dead, reader_stopped;
 bool done[TASKS];
-byte sync_wanted[TASKS];
+byte goal[TASKS];		/* file_fsync: as there, 0 before the first look */
 
 /*
  * "The counter of wake-ups is not what it was seen to be." A counter of 32 bits is as
@@ -223,21 +224,18 @@ byte sync_wanted[TASKS];
  */
 bool woken[TASKS];
 
-/* stream_event: an index has changed since the last interrupt, or come to the own wish. */
-#define has_news(index, seen, wish)						\
-	(index != seen || without != OWN_WISH && DISTANCE(index, wish) < MODULUS / 2)
-
 /* The event channel: at each end a bit that says that an event is to be handled. */
 bool pending_at_writer, pending_at_reader;
 
 #define notify_writer	mb(READER) -> pending_at_writer = true
 #define notify_reader	mb(WRITER) -> pending_at_reader = true
 
-inline wake_writers()
+/* stream_wake, of the end that writes: nobody sleeps for bytes there. */
+inline wake()
 {
 	woken[WRITER] = true;
 	if
-	:: without == WAKE_WRITERS && !done[WRITER]
+	:: without == WAKE_ALL && !done[WRITER]
 	:: else ->
 		woken[FSYNC] = true;
 		woken[FSYNC + 1] = true
@@ -245,6 +243,9 @@ inline wake_writers()
 }
 
 /* -- the end that writes ---------------------------------------------------- */
+
+/* It is settled before one sleeps: who can always go on is never left asleep. */
+#define MAY_QUIT	if :: quits -> goto over :: true fi
 
 /*
  * Steps. Each "atomic" is one access to what others see too, with what the task then
@@ -265,7 +266,7 @@ inline lock()
 {
 	!write_lock && UNDER_LOCK(WRITER) && UNDER_LOCK(FSYNC) && UNDER_LOCK(FSYNC + 1);
 	write_lock = 1;
-	/* seen = atomic_read(&stream->writer_wakeups) */
+	/* seen = atomic_read(&stream->wakeups) */
 	woken[me] = woken[me] && without == SEEN_FIRST
 }
 
@@ -276,10 +277,7 @@ inline unlock()
 
 #define tx_used		DISTANCE(tx_prod, tx_cons)
 #define tx_free		(SIZE - tx_used)
-#define reached(index)	(DISTANCE(tx_cons, index) < MODULUS / 2)
-#define first(maybe, index)							\
-	(!reached(maybe) && DISTANCE(maybe, tx_cons) < DISTANCE(index, tx_cons) ->	\
-		maybe : index)
+#define synced(goal)	(bytes_sent - tx_used >= goal)
 #define space_event	(without == HALF_OF_SPACE -> tx_cons : DISTANCE(tx_prod, SIZE / 2))
 #define passed(event, before, after)						\
 	(without == PASSED -> event == after :					\
@@ -300,37 +298,35 @@ inline look_cons()
 		guessed = true
 	:: else ->
 		wrong = wrong || DISTANCE(memory[CONS], tx_cons) > tx_used;
+		moved = moved || syncs && memory[CONS] != tx_cons;
 		tx_cons = memory[CONS]
 	fi;
 	TELL(("writer: looks: cons is %d\n", tx_cons));
 	(without == LOOK_CONS_C || mb(me))
 }
 
-/*
- * The first half of stream_ask_cons: the wish. One that it replaces may just have been reached, and
- * the other end has not read it yet: who waits for that would not be told by anybody else.
- */
-inline stream_ask_cons()
+/* stream_look_cons, which has these steps: the first look, */
+inline first_look()
 {
-	if
-	:: syncers && reached(published) && without != REPLACED -> wake_writers()
-	:: else
-	fi;
-	wish = space_event;
-	if
-	:: !reached(sync_index) && without == FIRST_OF_BOTH -> wish = sync_index
-	:: !reached(sync_index) && without != FIRST_OF_BOTH && without != ASK_FOR_SYNC ->
-		wish = first(wish, sync_index)
-	:: else
-	fi;
+	syncs = syncers > 0;
+	look_cons();
+	moved = moved && without != FIRST_FINDS
+}
+
+/* the wish, if there is one, */
+#define asks	(!tx_free || syncs && without != SYNC_ASKS)
+#define wish								\
+	(!syncs || without == WRITER_HALF && me == WRITER -> space_event :	\
+		(without == SYNC_NEXT -> tx_cons : PLUS(tx_cons, 1)))
+
+inline ask_cons()
+{
 	write(me, CONS_EVENT, wish);
-	published = wish;
 	TELL(("writer: writes cons_event %d\n", wish))
 }
 
 /*
- * The second half: the second look. Goes back to the first, at the
- * caller's label "ask", if that is to be done again.
+ * then the second look,
  * barrier: ask_cons virt_mb (N)
  * It pairs with the one in tell_cons between index and wish.
  */
@@ -338,16 +334,25 @@ inline second_look()
 {
 	if
 	:: without == ASK_CONS_LOOK
-	:: else ->
-		(without == ASK_CONS_N || mb(me));
-		look_cons();
-		if
-		:: reached(wish) && !reached(sync_index) && without != ASK_CONS_AGAIN ->
-			goto ask
-		:: else
-		fi
+	:: without == SECOND_FINDS -> wake_if_moved(); mb(me); look_cons()
+	:: else -> (without == ASK_CONS_N || mb(me)); look_cons()
+	fi
+}
+
+/*
+ * and if either has found a move, all are woken: a wish that was reached may have been
+ * replaced before the other end has read it, and then it does not notify.
+ */
+#define counts	(!(without == WRITER_FINDS && me == WRITER) &&		\
+		 !(without == SYNC_FINDS && me != WRITER))
+
+inline wake_if_moved()
+{
+	if
+	:: moved && counts || syncs && without == FOUND_NOTHING -> wake()
+	:: else
 	fi;
-	wish = 0
+	syncs = false; moved = false
 }
 
 /*
@@ -364,6 +369,7 @@ inline put()
 		write(WRITER, RING + PLUS(tx_prod, k) % SIZE, PLUS(tx_prod, k))
 	}
 	left = left - n;
+	bytes_sent = bytes_sent + n;
 	tx_prod = PLUS(tx_prod, n);
 	if
 	:: without != PRODUCED_P -> wmb(WRITER)
@@ -376,17 +382,17 @@ inline put()
 /* file_write, stream_put, stream_writable and tell_prod. */
 proctype writer()
 {
-	byte left = bytes, want, wish, before;
+	byte left = bytes, want, before;
 	byte me = WRITER;
 
 write:	turn;
 	atomic {
 		if
-		:: !left || closed -> goto over
-		:: else
+		:: !left || closed || quits && bytes_sent -> goto over
+		:: left && !closed
 		fi;
 		if			/* one write(2): of a byte, or of all */
-		:: want = 1
+		:: !whole || left == 1 -> want = 1
 		:: left > 1 -> want = left
 		fi;
 		lock();
@@ -395,15 +401,15 @@ write:	turn;
 		:: tx_free >= want -> put(); goto produced
 		:: else
 		fi;
-		look_cons();
+		first_look();
 		if
-		:: tx_free -> put(); goto produced
-		:: else
-		fi;
-ask:		stream_ask_cons()
+		:: asks -> ask_cons()
+		:: else -> wake_if_moved(); put(); goto produced
+		fi
 	}
 	atomic {
 		second_look();
+		wake_if_moved();
 		if
 		:: tx_free -> put(); goto produced
 		:: else -> want = 0; unlock()
@@ -413,7 +419,7 @@ ask:		stream_ask_cons()
 	:: without == SEEN_FIRST -> woken[WRITER] = false
 	:: else
 	fi;
-	TELL(("writer: sleeps\n"));
+	atomic { MAY_QUIT; TELL(("writer: sleeps\n")) };
 	atomic { woken[WRITER] -> TELL(("writer: is woken\n")); goto write }
 
 produced:
@@ -439,61 +445,60 @@ over:
 /* file_fsync and stream_synced. */
 proctype fsync(byte me)
 {
-	byte index, wish;
-
-	atomic { index = tx_prod; sync_wanted[me] = index; syncers++ }
+	atomic { syncers = syncers + (without != COUNTED) };
 look:	atomic {
 		lock();
+		if
+		:: !goal[me] -> goal[me] = bytes_sent
+		:: else
+		fi;
 		if
 		:: closed -> unlock(); goto over
 		:: else
 		fi;
-		look_cons();
+		first_look();
 		if
-		:: reached(index) -> unlock(); goto over
-		:: else
-		fi;
-first:		sync_index = first(sync_index, index);
-ask:		stream_ask_cons()
+		:: asks -> ask_cons()
+		:: else -> goto looked
+		fi
 	}
 	atomic {
 		second_look();
+looked:		wake_if_moved();
+		unlock();
 		if
-		:: reached(sync_index) && without != SYNCED_AGAIN ->
-			if
-			:: reached(index) -> unlock(); goto over
-			:: else -> goto first
-			fi
-		:: else -> unlock()
+		:: synced(goal[me]) -> goto over
+		:: else
 		fi
 	}
-	TELL(("fsync: sleeps\n"));
+	atomic { MAY_QUIT; TELL(("fsync: sleeps\n")) };
 	atomic { woken[me] -> TELL(("fsync: is woken\n")); goto look }
 over:
-	atomic { syncers--; done[me] = true }
+	atomic { syncers = syncers - (without != COUNTED); done[me] = true }
 }
 
-/* interrupt and stream_event, of the end that writes. */
+/*
+ * interrupt and stream_event, of the end that writes. It wakes whoever sleeps: that an index
+ * has moved is no condition, and only without EVERY_EVENT it looks.
+ */
 proctype interrupt_at_writer()
 {
-	byte cons;
-
 	do
 	:: atomic { pending_at_writer -> pending_at_writer = false };
 	   if
 	   :: atomic { dies && !memory[ALIVE] && without != READ_ALIVE ->
 		/* queue_work(..., &node->death): stream_stop */
-		!write_lock; closed = true; wake_writers() }
+		!write_lock; closed = true; wake() }
 	   :: atomic { !dies || memory[ALIVE] || without == READ_ALIVE }
 	   fi;
-	   cons = memory[CONS];
 	   atomic {
 		if
-		:: has_news(cons, seen_cons, memory[CONS_EVENT]) ->
-			seen_cons = cons; wake_writers()
-		:: else
-		fi;
-		cons = 0
+		:: without == BOTH_QUEUES
+		:: without == EVERY_EVENT && memory[CONS] == seen_cons
+		:: without == EVERY_EVENT && memory[CONS] != seen_cons ->
+			seen_cons = memory[CONS]; wake()
+		:: without != BOTH_QUEUES && without != EVERY_EVENT -> wake()
+		fi
 	   }
 	od
 }
@@ -577,7 +582,7 @@ read:	turn;
 		:: want = 1
 		:: left > 1 || edge -> want = SIZE + 1		/* more than there ever is */
 		fi;
-		if		/* seen = atomic_read(&stream->reader_wakeups) */
+		if		/* seen = atomic_read(&stream->wakeups) */
 		:: !edge && without != SEEN_FIRST -> woken[READER] = false
 		:: else
 		fi;
@@ -673,18 +678,15 @@ over:
 /* interrupt and stream_event, of the end that reads. */
 proctype interrupt_at_reader()
 {
-	byte prod;
-
 	do
 	:: atomic { pending_at_reader -> pending_at_reader = false };
-	   prod = memory[PROD];
 	   atomic {
 		if
-		:: has_news(prod, seen_prod, memory[PROD_EVENT]) ->
-			seen_prod = prod; woken[READER] = true
-		:: else
-		fi;
-		prod = 0
+		:: without == EVERY_EVENT && memory[PROD] == seen_prod
+		:: without == EVERY_EVENT && memory[PROD] != seen_prod ->
+			seen_prod = memory[PROD]; woken[READER] = true
+		:: without != EVERY_EVENT -> woken[READER] = true
+		fi
 	   }
 	od
 }
@@ -695,7 +697,7 @@ proctype interrupt_at_reader()
  * When nothing can move any more, who sleeps must have reason to. A writer that finds
  * no space has reason until half of the ring is free: that is what it asks for.
  */
-#define is_ahead(index)	(DISTANCE(memory[CONS], index) >= MODULUS / 2)
+#define is_ahead(goal)	(bytes_sent - DISTANCE(tx_prod, memory[CONS]) < goal)
 
 proctype judge()
 {
@@ -706,13 +708,13 @@ proctype judge()
 	fi;
 	assert(!wrong);
 	assert(!write_lock);
-	assert(done[READER]);
+	assert(done[READER] || quits && done[WRITER] && rx_cons == tx_prod);
 	assert(done[WRITER] ||
 	       reader_stopped && DISTANCE(tx_prod, memory[CONS]) > SIZE / 2);
 	assert(fsyncs < 1 || done[FSYNC] ||
-	       reader_stopped && is_ahead(sync_wanted[FSYNC]));
+	       reader_stopped && is_ahead(goal[FSYNC]));
 	assert(fsyncs < 2 || done[FSYNC + 1] ||
-	       reader_stopped && is_ahead(sync_wanted[FSYNC + 1]));
+	       reader_stopped && is_ahead(goal[FSYNC + 1]));
 over:
 	true
 }
@@ -725,6 +727,8 @@ init {
 			now.edge = setting("EDGE");
 			now.stops = setting("STOPS");
 			now.dies = setting("DIES");
+			now.quits = setting("QUITS");
+			now.whole = setting("WHOLE");
 			now.bytes = setting("BYTES");
 			now.fsyncs = setting("FSYNCS");
 		};
