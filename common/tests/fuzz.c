@@ -141,7 +141,8 @@ static void bytes_are_read(void);
 static void bytes_are_written(void);
 
 static struct mydevice_ring rx, tx;
-static uint32_t sync_index;
+static uint64_t bytes_sent;
+static bool in_fsync;		/* somebody is, asleep or just woken */
 static bool broken;
 
 /* What a look found out: the other end is honest, or everything ends. */
@@ -180,27 +181,23 @@ static void end_consumed(uint32_t len)
 		notified();
 }
 
-/* Half of the ring free, or what fsync waits for; reached only if both are. */
-static uint32_t first_event(void)
-{
-	uint32_t space = mydevice_space_event(&tx);
-
-	return mydevice_reached(&tx, space) ? sync_index : mydevice_first(&tx, sync_index, space);
-}
-
 /*
- * One wake-up index for all who wait for the peer's consumer, for space or in fsync: the
- * one that it reaches first. It may have passed that before it could see it, and
- * will not notify then: those who sleep are woken here, and all ask again.
+ * Looks how far the peer has consumed, and asks: a full ring for half of it to be free, but
+ * for the next byte while somebody is in fsync. The wish that is replaced may have been
+ * reached, and the peer has not read it yet: what is found wakes all then.
  */
-static bool asked(void)
+static void look_for_space(void)
 {
-	uint32_t event = first_event();
+	uint32_t before = tx.cons, event;
 
-	if (!is_honest(mydevice_ask_cons(&tx, mine, theirs, event)) || !mydevice_reached(&tx, event))
-		return true;
-	wake_writers();
-	return false;
+	if (!is_honest(mydevice_look_cons(&tx, theirs)))
+		return;
+	event = in_fsync ? tx.cons + 1 : mydevice_space_event(&tx);
+	if ((in_fsync || !mydevice_free(&tx)) &&
+	    !is_honest(mydevice_ask_cons(&tx, mine, theirs, event)))
+		return;
+	if (in_fsync && tx.cons != before)
+		wake_writers();
 }
 
 /* Can something be written? As above. */
@@ -208,9 +205,7 @@ static bool end_writable(uint32_t want)
 {
 	if (broken || mydevice_free(&tx) >= want)
 		return !broken;
-	if (!is_honest(mydevice_look_cons(&tx, theirs)) || mydevice_free(&tx))
-		return !broken;
-	asked();
+	look_for_space();
 	return !broken && mydevice_free(&tx);
 }
 
@@ -226,21 +221,17 @@ static void end_produced(uint32_t len)
 	uint32_t before = tx.prod;
 
 	tx.prod += len;
+	bytes_sent += len;
 	if (mydevice_tell_prod(&tx, mine, theirs, before))
 		notified();
 }
 
-/* Has the peer consumed all before an index? As above. */
-static bool end_synced(uint32_t index)
+/* Has the peer consumed so many bytes? If not, the peer has been asked to notify. */
+static bool end_synced(uint64_t goal)
 {
-	if (broken || !is_honest(mydevice_look_cons(&tx, theirs)))
-		return false;
-	do {
-		if (mydevice_reached(&tx, index))
-			return true;
-		sync_index = mydevice_first(&tx, sync_index, index);
-	} while (!asked());
-	return false;
+	if (!broken)
+		look_for_space();
+	return bytes_sent - mydevice_used(&tx) >= goal;
 }
 
 /* -- the model ------------------------------------------------------------- */
@@ -257,6 +248,7 @@ struct direction {
 	uint64_t peer;
 	bool end_waits;
 	bool sync_waits;
+	bool woken;
 	uint64_t sync;
 	bool peer_waits;
 	bool peer_woken;
@@ -366,6 +358,7 @@ static void notified(void)
 static void wake_writers(void)
 {
 	out.end_waits = out.sync_waits = false;
+	out.woken = true;
 }
 
 /* Each byte of a stream has a value by its index, and another in the next script. */
@@ -580,18 +573,35 @@ static void end_writes(uint32_t most)
 	}
 }
 
-/* fsync(): somebody waits until the peer has all that was written by now. */
+/*
+ * fsync(): somebody waits until the peer has all that was written by now. Who sleeps there
+ * already waits for less. Who was woken meanwhile looks again, or leaves, for there are
+ * signals.
+ */
 static void end_syncs(void)
 {
-	uint64_t index = out.prod;
-	bool synced = end_synced((uint32_t)index);
+	uint64_t index = out.prod, goal = bytes_sent;
+	bool synced;
 
-	if (must_break)
-		return;
-	MUST(synced == (out.cons >= index));
-	if (!out.sync_waits || index < out.sync)
+	in_fsync = true;
+	do {
+		out.woken = false;
+		synced = end_synced(goal);
+		if (must_break)
+			return;
+		MUST(synced == (out.cons >= index));
+	} while (!synced && out.woken && !(next_byte() & 1));
+	if (!synced && !out.woken && !out.sync_waits) {
 		out.sync = index;
-	out.sync_waits = !synced;
+		out.sync_waits = true;
+	}
+	in_fsync = out.sync_waits;
+}
+
+/* Whoever is in fsync gets a signal. What they have asked for stays. */
+static void end_is_interrupted(void)
+{
+	in_fsync = out.sync_waits = false;
 }
 
 /* What the end believes is what it should, whatever the peer said. */
@@ -642,7 +652,8 @@ static void begin(void)
 	salt += 0x10001;
 	begin_direction(&in, &rx);
 	begin_direction(&out, &tx);
-	sync_index = tx.prod;
+	bytes_sent = 0;
+	in_fsync = false;
 	theirs->prod = mine->cons = rx.prod;
 	mine->prod = theirs->cons = tx.prod;
 }
@@ -663,8 +674,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			end_reads(next_amount(in.size));
 		else if (what % 3 == 1)
 			end_writes(next_amount(out.size));
-		else
+		else if (what < 0x78)
 			end_syncs();
+		else
+			end_is_interrupted();
 		compare();
 	}
 	return 0;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The ring code with libFuzzer as its peer, for FUZZ_SECONDS (default: 60). Then
-# again with one line of mydevice.h spoiled at a time: each time it must notice.
+# again with one line of mydevice.h, or of the end in fuzz.c, spoiled at a time: each time it
+# must notice.
 
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 . "$top/common/tests/tap.sh"
@@ -34,14 +35,14 @@ notices_nothing() {
 	grep -a '^Done [1-9]' "$1/log"
 }
 
-# spoiled WHAT SCRIPT: sed's script must change something.
+# spoiled WHAT SCRIPT [FILE]: sed's script must change something.
 spoiled() {
 	tree=$work/spoiled
 	rm -rf "$tree"
 	copy_tree "$tree" || return 1
-	sed -i "$2" "$tree/03-shared-memory/mydevice.h"
-	! cmp -s "$tree/03-shared-memory/mydevice.h" "$top/03-shared-memory/mydevice.h" ||
-		{ echo "mydevice.h has no such line any more"; return 1; }
+	file=${3-03-shared-memory/mydevice.h}
+	sed -i "$2" "$tree/$file"
+	! cmp -s "$tree/$file" "$top/$file" || { echo "$file has no such line any more"; return 1; }
 	compile "$tree" -Wno-unused-parameter || return 1
 	! fuzz "$tree" "$seconds" || { echo "nothing was noticed in $seconds s"; return 1; }
 	grep -aE 'fuzz: line|ERROR: AddressSanitizer|ERROR: libFuzzer: timeout|runtime error' "$tree/log"
@@ -68,8 +69,10 @@ notices "a run goes on whatever follows" 's/ring->page\[i + 1\] == (char \*)ring
 notices "a ring's end is forgotten" 's/at = index & (mydevice_size(ring) - 1);/at = index;/'
 notices "an event is missed at the wrap" 's/return (__u32)(after - event) < (__u32)(after - before);/return event > before \&\& event <= after;/'
 notices "a writer is woken too late" 's,return ring->prod - mydevice_size(ring) / 2;,return ring->prod;,'
-notices "an index that is reached still counts" 's/if (!mydevice_reached(ring, maybe) \&\& maybe - /if (maybe - /'
-notices "reached is not a matter of distance" 's/return (__u32)(index - ring->cons - 1) >= mydevice_used(ring);/return ring->cons >= index;/'
+notices "half of the space is asked for while somebody is in fsync" 's/in_fsync ? tx.cons + 1 : //' common/tests/fuzz.c
+notices "the byte before the next is asked for while somebody is in fsync" 's/in_fsync ? tx.cons + 1 :/in_fsync ? tx.cons :/' common/tests/fuzz.c
+notices "nobody asks in fsync if there is space" 's/if ((in_fsync || !mydevice_free(&tx)) &&/if (!mydevice_free(\&tx) \&\&/' common/tests/fuzz.c
+notices "what a look finds wakes nobody in fsync" 's/if (in_fsync && tx.cons != before)/if (false \&\& tx.cons != before)/' common/tests/fuzz.c
 notices "the producer's index is read twice" 's/mydevice_accept_prod(in, in->claim)/mydevice_accept_prod(in, READ_ONCE(theirs->prod))/'
 notices "the consumer's index is read twice" 's/mydevice_accept_cons(out, out->claim)/mydevice_accept_cons(out, READ_ONCE(theirs->cons))/'
 notices "the consumer is looked for in the producer's place" 's/out->claim = READ_ONCE(theirs->cons);/out->claim = READ_ONCE(theirs->prod);/'
