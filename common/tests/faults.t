@@ -23,20 +23,26 @@ build_fault_module() {
 
 imports_of() { nm -u "$top/$stage/mydevice$1.ko" | awk '{ print $2 }'; }
 
-# entry NAME: the line of the list that it matches.
-entry() {
-	sed 's/#.*//; /^[[:space:]]*$/d' "$fault/imports" | while read -r pattern rest; do
-		# shellcheck disable=SC2254 # a pattern it is
-		case $1 in $pattern) echo "$rest"; break ;; esac
-	done
+# matching NAME: of the first pattern that it matches, all lines of the list.
+matching() {
+	sed 's/#.*//; /^[[:space:]]*$/d' "$fault/imports" | {
+		first=
+		while read -r pattern rest; do
+			# shellcheck disable=SC2254 # a pattern it is
+			case $1 in $pattern) [ "${first:=$pattern}" != "$pattern" ] || echo "$rest" ;; esac
+		done
+	}
 }
+
+# entries END NAME: a line for each time at which that end calls it.
+entries() { matching "$1:$2" | grep . || matching "$2"; }
 
 # Sets functions, those that can fail, and unknown. An init that gets only one
 # thing has nothing to undo, and jumps to the function: no call of its own is seen.
 sort_imports() {
 	functions='' unknown='' loading=''
 	for name in $(imports_of "$1"); do
-		case $(entry "$1:$name" | grep . || entry "$name") in
+		case $(entries "$1" "$name") in
 		'') unknown="$unknown $name" ;;
 		-*) ;;
 		load*) loading="$loading $name" ;;
@@ -128,8 +134,12 @@ walk() {
 	has "$calls" '^[a-z_]+ [1-9]' "$stage, $end: both ends connect, and calls are counted" || unhurt
 	start=$(ledger) grants=$(grants_used) memory=$(free_memory)
 	for function in $functions; do
-		# shellcheck disable=SC2046 # one word a way
-		make_fail "$function" $(entry "$function")
+		while read -r when ways <&3; do
+			# shellcheck disable=SC2086 # one word a way
+			make_fail "$function" "$when" $ways
+		done 3<<-ENTRIES
+		$(entries "$end" "$function")
+		ENTRIES
 		[ "${CHECK-}" != long ] ||
 			ok "$stage, $end: $function leaves no grant mapped and no event channel" ledger_is_back "$start"
 	done
