@@ -66,21 +66,22 @@ struct mutex { bool held; };
 struct device { struct device *parent; };
 struct cdev { int unused; };
 struct work_struct { int queued; };
-struct iov_iter { size_t count; bool turned; };
+struct iov_iter { size_t count; int rw; unsigned int turns; };
 
 #define NSEC_PER_USEC			1000L
 #define min(a, b)			((a) < (b) ? (a) : (b))
 #define min_t(type, a, b)		((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 #define atomic_inc(count)		((void)++*(count))
 #define atomic_read(count)		(*(count))
-#define wake_up_all(queue)		((void)(queue))
+#define wake_up_all(queue)		(*(queue) = stream->wakeups)	/* the count comes first */
 #define wq_has_sleeper(queue)		nondet_bool()
 #define lockdep_assert_held(lock)	MUST((lock)->held)
 #define dev_err(dev, ...)		((void)(dev))
 #define pagefault_disable()		((void)0)
 #define pagefault_enable()		((void)0)
 #define cpu_relax()			((void)0)
-#define iov_iter_count(iter)		((iter)->turned ? 0 : (iter)->count)
+#define iov_iter_count(iter)		((iter)->count)
+#define iov_iter_rw(iter)		((iter)->rw)
 #define queue_work(queue, work)		((void)(work)->queued++)
 
 static bool exchange(bool *flag, bool value)
@@ -123,32 +124,42 @@ static bool need_resched(void)
 	return exchange(&asked, true) || nondet_bool();
 }
 
+/* What a copy moves, and how many turns of its loop are followed: see give_pages(). */
+static const struct mydevice_ring *copy_ring;
+static const u32 *copy_index;
+static unsigned int copy_turns;
+
 /*
- * A copy may end early, where the user's memory does. The loop around it ends after one
- * turn: each begins with a ring and a length that a first one may begin with, and moves at
- * least a byte, so one is as good as all.
+ * A copy may end early, where the user's memory does. Of the loop around it one turn is
+ * followed, or two: each begins with a ring and a length that a first one may begin with, goes
+ * on where the one before it has ended, and moves at least a byte. So one is as good as all.
  */
-static size_t copied(size_t len, struct iov_iter *iter)
+static size_t copied(const void *memory, size_t len, struct iov_iter *iter)
 {
+	u32 at = *copy_index & (mydevice_size(copy_ring) - 1);
 	size_t n = nondet_size();
 
 	MUST(len > 0 && len <= iter->count);
+	MUST(memory == (char *)copy_ring->page[at / MYDEVICE_PAGE_SIZE] + at % MYDEVICE_PAGE_SIZE);
 	ASSUME(n <= len);
 	iter->count -= n;
-	iter->turned = true;
 	return n;
 }
 
 static size_t copy_to_iter(const void *from, size_t len, struct iov_iter *to)
 {
+	ASSUME(to->turns++ < copy_turns);
+	MUST(to->rw == READ);
 	MUST(__CPROVER_r_ok(from, len));
-	return copied(len, to);
+	return copied(from, len, to);
 }
 
 static size_t copy_from_iter(void *to, size_t len, struct iov_iter *from)
 {
+	ASSUME(from->turns++ < copy_turns);
+	MUST(from->rw == WRITE);
 	MUST(__CPROVER_w_ok(to, len));
-	return copied(len, from);
+	return copied(to, len, from);
 }
 
 static unsigned int poll_us;
@@ -204,15 +215,28 @@ static bool is_accepted(const struct mydevice_ring *ring)
 	return ring->claim == (ring == &stream.rx ? ring->prod : ring->cons);
 }
 
-/* Of its memory there are the pages that a turn may touch: those that follow each other. */
-static void give_pages(struct mydevice_ring *ring, u32 index)
+/* Pages that follow each other, from one page on. Returns how many there are. */
+static u32 give_run(struct mydevice_ring *ring, u32 page)
 {
-	u32 page = index % (ring->pages * MYDEVICE_PAGE_SIZE) / MYDEVICE_PAGE_SIZE;
 	u32 run = nondet_u32();
 
 	ASSUME(run > 0 && run <= ring->pages - page);
 	ring->page[page] = malloc(run * MYDEVICE_PAGE_SIZE);
 	ring->run[page] = run;
+	return run;
+}
+
+/* Of its memory there are the pages that so many turns may touch, 1 or 2. */
+static void give_pages(struct mydevice_ring *ring, const u32 *index, unsigned int turns)
+{
+	u32 page = *index % (ring->pages * MYDEVICE_PAGE_SIZE) / MYDEVICE_PAGE_SIZE;
+	u32 next = (page + give_run(ring, page)) % ring->pages;
+
+	if (turns > 1 && next != page)
+		give_run(ring, next);
+	copy_ring = ring;
+	copy_index = index;
+	copy_turns = turns;
 }
 
 static void any_halves(void)
@@ -240,8 +264,6 @@ static void any_stream(void)
 	stream.broken = nondet_bool();
 	stream.death_seen = nondet_bool();
 	stream.gathers = nondet_bool();
-	stream.sync_index = nondet_u32();
-	stream.asked_cons = nondet_u32();
 	stream.syncers = nondet_u32();
 	stream.seen_prod = nondet_u32();
 	stream.seen_cons = nondet_u32();
@@ -364,7 +386,13 @@ void prove_tell_cons(void)
 
 /* -- the proofs: mydevicestream.c ---------------------------------------------- */
 
-/* The interrupt believes nothing: it changes neither ring. With a reason it wakes somebody. */
+/* Whoever sleeps, on either queue, has been woken so often. */
+static bool woken(unsigned int times)
+{
+	return stream.wakeups == times && stream.readers == times && stream.writers == times;
+}
+
+/* The interrupt believes nothing: it changes neither ring. It wakes all, whatever it finds. */
 void prove_event(void)
 {
 	struct mydevice_ring rx, tx;
@@ -378,7 +406,7 @@ void prove_event(void)
 	moved = mydevice_stream_event(&stream);
 	MUST(rx.prod == stream.rx.prod && rx.cons == stream.rx.cons);
 	MUST(tx.prod == stream.tx.prod && tx.cons == stream.tx.cons);
-	MUST(!moved || stream.reader_wakeups || stream.writer_wakeups);
+	MUST(woken(1));
 	MUST(stream.spurious == !moved);
 	MUST(!stream.broken || !node.violations);
 }
@@ -405,7 +433,42 @@ void prove_break(void)
 	mydevice_stream_break(&stream, "producer", nondet_u32());
 	mydevice_stream_break(&stream, "consumer", nondet_u32());
 	MUST(stream.broken && node.violations == !broken);
-	MUST(stream.reader_wakeups == 2 && stream.writer_wakeups == 2);
+	MUST(woken(2));
+}
+
+/* What is broken is broken, whatever else it is; and only a connection that lasts has EAGAIN. */
+void prove_error(void)
+{
+	int err;
+
+	any_stream();
+	err = mydevice_stream_error(&stream);
+	MUST((err == -EIO) == stream.broken);
+	MUST((err == -EAGAIN) == (!stream.broken && !stream.closed));
+	MUST(stream.broken || !stream.closed || err == stream.closed);
+	MUST(!stream.wakeups && !node.violations);
+}
+
+/*
+ * In either direction, and wherever it begins: what is asked for or what the user has place
+ * for, whichever is less, and less than that only with an error.
+ */
+void prove_copy(void)
+{
+	struct iov_iter user = { .count = nondet_size(), .rw = nondet_bool() ? READ : WRITE };
+	u32 index = nondet_u32(), len = nondet_u32(), before = index, least;
+	size_t wanted = user.count;
+	int err;
+
+	any_ring(&stream.rx);
+	give_pages(&stream.rx, &index, 2);
+	ASSUME(len <= mydevice_size(&stream.rx));
+	least = wanted < len ? wanted : len;
+	err = mydevice_copy(&stream.rx, &index, len, &user);
+	MUST(index - before == wanted - user.count);
+	MUST(index - before <= least);
+	MUST(err == (index - before == least ? 0 : -EFAULT));
+	MUST(steps == 0);
 }
 
 /* A poll believes nothing: it changes neither ring. */
@@ -450,7 +513,7 @@ void prove_readable(void)
 
 void prove_take(void)
 {
-	struct iov_iter to = { .count = nondet_size() };
+	struct iov_iter to = { .count = nondet_size(), .rw = READ };
 	size_t wanted = to.count;
 	u32 pages, before;
 	bool broken;
@@ -459,7 +522,7 @@ void prove_take(void)
 
 	any_stream();
 	any_ring(&stream.rx);
-	give_pages(&stream.rx, stream.rx.cons);
+	give_pages(&stream.rx, &stream.rx.cons, 1);
 	pages = stream.rx.pages;
 	before = stream.rx.cons;
 	broken = stream.broken;
@@ -472,64 +535,49 @@ void prove_take(void)
 	MUST(!broken || (err == -EIO && stream.rx.cons == before));
 	MUST(err != -EIO || stream.broken);
 	MUST(err != -EAGAIN || stream.rx.cons == before);
-	MUST(err || stream.rx.cons != before || !wanted || stream.closed);
+	MUST(err || stream.rx.cons != before || !wanted || stream.closed == -EPIPE);
+	MUST(err != -EPIPE && (err != -ENODEV || (stream.closed == -ENODEV && !mydevice_used(&stream.rx))));
 	MUST(stream.closed || stream.rx.cons == before ||
 	     (mine->cons == stream.rx.cons && notified + stream.suppressed == 1));
 }
 
 /*
- * What is asked for is what this end remembers that it asked for, and if that was not
- * reached it is the first that somebody waits for. What it replaces wakes callers of fsync.
+ * A lie breaks the connection. What is asked for, if anything, is the next byte while somebody
+ * is in fsync, and else half of a full ring; and it is asked for between two looks. Whoever is in
+ * fsync is woken by what either of them has found, and by nothing else.
  */
-void prove_stream_ask_cons(void)
+void prove_stream_look_cons(void)
 {
 	struct mydevice_ring *tx = &stream.tx;
-	bool honest, reached;
-	u32 pages, prod;
+	u32 pages, prod, before, after, event, later = nondet_u32();
+	bool ask = nondet_bool(), honest, asked;
 
 	any_connection();
+	ASSUME(!stream.broken);
 	any_ring(tx);
 	pages = tx->pages;
 	prod = tx->prod;
-	reached = mydevice_reached(tx, stream.asked_cons);
-	honest = mydevice_stream_ask_cons(&stream);
-	MUST(rules(tx, pages) && tx->prod == prod);
-	MUST(mine->cons_event == stream.asked_cons);
-	MUST(honest == is_accepted(tx));
-	MUST(!stream.syncers || !reached || stream.writer_wakeups);
-	if (!honest)
+	before = tx->cons;
+	event = mine->cons_event;
+	mydevice_stream_look_cons(&stream, ask);
+	after = tx->cons;
+	honest = is_accepted(tx);
+	MUST(rules(tx, pages) && tx->prod == prod && after - before <= prod - before);
+	MUST(stream.broken == !honest && node.violations == !honest);
+	MUST(woken(!honest || (stream.syncers && after != before)));
+	asked = steps > 0123;
+	MUST(steps == (asked ? (honest ? 012323123 : 0123231) : (honest ? 0123 : 01)));
+	MUST(!asked || ask);
+	MUST(asked || mine->cons_event == event);
+	MUST(asked || !ask || !honest || (!stream.syncers && mydevice_free(tx)));
+	if (asked && stream.syncers)	/* the byte after what the first look found */
+		MUST(mine->cons_event - 1 - before <= after - before);
+	else if (asked)
+		MUST(mine->cons_event == mydevice_space_event(tx) && prod - before == mydevice_size(tx));
+	if (!asked || !honest || !stream.syncers || after != before)
 		return;
-	if (mydevice_reached(tx, stream.asked_cons))
-		MUST(mydevice_reached(tx, stream.sync_index));
-	else if (!mydevice_reached(tx, stream.sync_index))
-		MUST(stream.asked_cons - tx->cons <= stream.sync_index - tx->cons);
-	if (!mydevice_reached(tx, mydevice_space_event(tx)) && !mydevice_reached(tx, stream.asked_cons))
-		MUST(stream.asked_cons - tx->cons <= mydevice_space_event(tx) - tx->cons);
-}
-
-/*
- * What prove_stream_ask_cons promises; model.t puts it in the function's place for
- * prove_put, prove_sync and prove_synced, which would take long with the function itself.
- */
-bool promised_ask_cons(struct mydevice_stream *its)
-{
-	struct mydevice_ring *tx = &its->tx;
-	bool honest = nondet_bool();
-	u32 moved = nondet_u32();
-
-	MUST(its == &stream && rules(tx, tx->pages) && !its->closed);
-	its->asked_cons = nondet_u32();
-	if (honest) {
-		ASSUME(moved <= mydevice_used(tx));
-		tx->cons += moved;
-		tx->claim = tx->cons;
-		ASSUME(!mydevice_reached(tx, its->asked_cons) ||
-		       mydevice_reached(tx, its->sync_index));
-	} else {
-		tx->claim = nondet_u32();
-		ASSUME(tx->claim - tx->cons > mydevice_used(tx));
-	}
-	return honest;
+	ASSUME(later && later <= mydevice_used(tx));
+	MUST(mydevice_passed(mine->cons_event, after, after + later));
 }
 
 void prove_writable(void)
@@ -551,12 +599,13 @@ void prove_writable(void)
 	MUST(writable == (!stream.broken && !stream.closed &&
 			  (mydevice_free(&stream.tx) || !want)));
 	MUST(writable || stream.broken || stream.closed || !may_block ||
-	     mine->cons_event == stream.asked_cons);
+	     mine->cons_event == (stream.syncers ? stream.tx.cons + 1 :
+				  mydevice_space_event(&stream.tx)));
 }
 
 void prove_put(void)
 {
-	struct iov_iter from = { .count = nondet_size() };
+	struct iov_iter from = { .count = nondet_size(), .rw = WRITE };
 	size_t wanted = from.count;
 	u32 pages, before;
 	bool idle;
@@ -565,7 +614,7 @@ void prove_put(void)
 
 	any_stream();
 	any_ring(&stream.tx);
-	give_pages(&stream.tx, stream.tx.prod);
+	give_pages(&stream.tx, &stream.tx.prod, 1);
 	pages = stream.tx.pages;
 	before = stream.tx.prod;
 	idle = stream.broken || stream.closed;
@@ -583,42 +632,34 @@ void prove_put(void)
 	     (mine->prod == stream.tx.prod && notified + stream.suppressed == 1));
 }
 
-/* A lie breaks the connection, and what is synced was consumed. */
-void prove_sync(void)
+/*
+ * A lie breaks the connection, and what is synced was consumed. What is not has been asked for,
+ * or whoever is in fsync is woken and asks again. Without a connection nothing is looked at.
+ */
+void prove_synced(void)
 {
+	bool synced, idle, broken;
 	u64 goal = nondet_u64();
-	bool synced, broken;
-	u32 pages, prod;
+	u32 pages, prod, before;
 
 	any_stream();
+	ASSUME(stream.syncers);
 	any_ring(&stream.tx);
 	pages = stream.tx.pages;
 	prod = stream.tx.prod;
+	before = stream.tx.cons;
 	broken = stream.broken;
+	idle = broken || stream.closed;
 	stream.bytes_sent = nondet_u64();
 	ASSUME(goal <= stream.bytes_sent && mydevice_used(&stream.tx) <= stream.bytes_sent);
 	synced = mydevice_stream_synced(&stream, goal);
 	MUST(rules(&stream.tx, pages) && stream.tx.prod == prod);
-	MUST(!synced || !mydevice_stream_unsynced(&stream, goal));
+	MUST(synced == (stream.bytes_sent - goal >= mydevice_used(&stream.tx)));
 	MUST(stream.broken || is_accepted(&stream.tx));
 	MUST(stream.broken == broken || !is_accepted(&stream.tx));
-}
-
-/* Also: what is not synced is asked for, and however the peer moves, that comes to an end. */
-void prove_synced(void)
-{
-	u64 goal = nondet_u64();
-	bool synced;
-	u32 pages;
-
-	any_stream();
-	any_ring(&stream.tx);
-	pages = stream.tx.pages;
-	stream.bytes_sent = nondet_u64();
-	ASSUME(goal <= stream.bytes_sent && mydevice_used(&stream.tx) <= stream.bytes_sent);
-	synced = mydevice_stream_synced(&stream, goal);
-	MUST(rules(&stream.tx, pages));
-	MUST(synced || stream.broken || mydevice_stream_unsynced(&stream, goal));
+	MUST(!idle || (stream.tx.cons == before && steps == 01));	/* READ of broken */
+	MUST(idle || stream.broken || stream.tx.cons != before || mine->cons_event == before + 1);
+	MUST(idle || stream.broken || stream.tx.cons == before || woken(1));
 }
 
 /* Wherever the peer says that the indices begin, both rings are empty, and nobody is asked. */
@@ -631,7 +672,6 @@ void prove_begin(void)
 	MUST(mine->prod == stream.tx.prod && mine->cons == stream.rx.cons);
 	MUST(!mine->prod_event && !mine->cons_event && mine->alive == 1);
 	MUST(stream.mine == mine && stream.theirs == theirs);
-	MUST(mydevice_reached(&stream.tx, stream.sync_index));
 	MUST(stream.seen_prod == stream.rx.prod && stream.seen_cons == stream.tx.cons);
 }
 
@@ -653,6 +693,6 @@ void prove_stop(void)
 	MUST(broken == stream.broken);
 	MUST(broken || (is_accepted(&stream.rx) && is_accepted(&stream.tx)));
 	MUST(stream.closed == (closed ? closed : -EPIPE) && !node.stream);
-	MUST(stream.reader_wakeups && stream.writer_wakeups);
+	MUST(stream.wakeups && woken(stream.wakeups));
 	MUST(!stream.read_lock.held && !stream.write_lock.held && !node.lock.held);
 }

@@ -176,36 +176,14 @@ void prove_space_event(void)
 	struct mydevice_ring ring = any_ring();
 	uint32_t event = mydevice_space_event(&ring), before = ring.cons;
 	uint32_t moved = nondet_u32(), more = nondet_u32();
+	uint64_t half = next_with(cons, event);
 
 	ASSUME(mydevice_free(&ring) == 0);
 	ASSUME(moved <= size && more <= size - moved);
 	MUST(mydevice_passed(event, before + moved, before + moved + more) ==
 	     (moved < size / 2 && moved + more >= size / 2));
 	ring.cons += moved;
-	MUST(mydevice_reached(&ring, event) == (mydevice_free(&ring) >= size / 2));
-}
-
-/* Any index up to which was produced, as far back as 32 bits reach. */
-void prove_reached(void)
-{
-	struct mydevice_ring ring = any_ring();
-	uint64_t index = nondet_u64();
-
-	ASSUME(index <= prod);
-	ASSUME(prod - index <= UINT32_MAX);
-	MUST(mydevice_reached(&ring, (uint32_t)index) == (cons >= index));
-}
-
-void prove_first(void)
-{
-	struct mydevice_ring ring = any_ring();
-	uint64_t maybe = nondet_u64(), index = nondet_u64();
-	uint64_t first = maybe > cons && maybe < index ? maybe : index;
-
-	ASSUME(maybe <= prod);
-	ASSUME(prod - maybe <= UINT32_MAX);
-	ASSUME(index > cons && index - cons <= mydevice_used(&ring));
-	MUST(mydevice_first(&ring, (uint32_t)maybe, (uint32_t)index) == (uint32_t)first);
+	MUST((cons + moved >= half) == (mydevice_free(&ring) >= size / 2));
 }
 
 /*
