@@ -25,7 +25,7 @@ make_headers() {
 	rm -rf "$making"
 	mkdir -p "$making" || die_disk
 	say "fetching the headers of $suite's Linux $linux for $arch, without installing them"
-	PATH=$debians mmdebstrap --mode=chrootless --variant=custom --architectures="$host_arch$([ "$arch" = "$host_arch" ] || echo ",$arch")" \
+	PATH=$own_path mmdebstrap --mode=chrootless --variant=custom --architectures="$host_arch$([ "$arch" = "$host_arch" ] || echo ",$arch")" \
 		--setup-hook="$(also_from_archive)" --essential-hook="$(unpack_headers)" \
 		"$suite" "$making/debian" ${LAB_MIRROR:+"$LAB_MIRROR"} >"$making/mmdebstrap.log" 2>&1 </dev/null 9>&- &
 	helper=$!

@@ -76,8 +76,8 @@ make_image() {
 	rm -rf "$making"
 }
 
-# What mmdebstrap starts, often, must be Debian's own, whatever comes first for the reader.
-debians=/usr/sbin:/usr/bin:/sbin:/bin
+# What mmdebstrap starts, often, must be Debian's own, whatever comes first in a reader's PATH.
+own_path=/usr/sbin:/usr/bin:/sbin:/bin
 
 fetch_packages() {
 	release=$(kernel_release)
@@ -85,7 +85,7 @@ fetch_packages() {
 	say "fetching and unpacking the Debian packages of the lab (about 120 MB), without installing them"
 	# Sources and trust come from Debian's own defaults (and LAB_MIRROR).
 	# shellcheck disable=SC2016 # $1 is for the hook's shell
-	PATH=$debians mmdebstrap --mode=chrootless --variant=extract --architectures="$arch" \
+	PATH=$own_path mmdebstrap --mode=chrootless --variant=extract --architectures="$arch" \
 		--setup-hook="$(also_from_archive)" --include="$packages" \
 		--dpkgopt='path-exclude=/usr/share/*' \
 		--dpkgopt='path-exclude=/usr/lib/python3*' \
