@@ -82,7 +82,7 @@ sizes() {
 		activate.sh      100
 		deactivate.sh    110
 		mydevice.h       560
-		mydeviceback.c   840
+		mydeviceback.c   845
 		mydevicefront.c  800
 		mydevicebus.c    930
 		mydevicebus.h    380
