@@ -297,14 +297,14 @@ has "$said" 'no target wach' "a target that is not there is found"
 has "$said" 'no Makefile knows DOMS' "and a variable"
 has "$said" 'the lab has no command rum' "and a command of the lab"
 
-# The change is made in every stage, so that undone in what comes out it leaves nothing.
+# The change is made in every stage and step, so that undone in what comes out it leaves nothing.
 same_but_for_that() {
 	find "$copy/.build/docs" -type f -exec sed -i 's/We are ready to go/We are good to go/g' '{}' + &&
 		diff -r -x '*.pdf' -x '*.epub' "$work/site" "$copy/.build/docs"
 }
 
 fresh_copy
-sed -i 's/We are good to go/We are ready to go/' "$copy"/0*/mydevice*.c
+sed -i 's/We are good to go/We are ready to go/' "$copy"/0*/mydevice*.c "$copy"/docs/series/*/*.patch
 ok "a change in a function is in the post" sh -c "
 	(cd $copy && DOCS_ONLY=site docs/build/build) && grep -q 'We are ready to go' $copy/.build/docs/01-hello-probe.html"
 ok "apart from that another build, elsewhere, gives the same site" same_but_for_that
