@@ -47,6 +47,7 @@ static atomic_t calls[MAX_FUNCTIONS];
 /* The fault that is ordered. Written while nothing is armed. */
 static int armed = -1;		/* which of the functions, -1 for none */
 static int nth;
+static int times;		/* from the nth on */
 static void *instead;
 static int error;
 static char fired[KSYM_SYMBOL_LEN];
@@ -197,9 +198,9 @@ static int before_call(struct kprobe *probe, struct pt_regs *regs)
 	if (!from_target(*(unsigned long *)regs->sp, name))
 		return 0;
 	call = atomic_inc_return(&calls[i]);
-	if (READ_ONCE(armed) != i || (nth && call != nth))
+	if (READ_ONCE(armed) != i || (nth && call < nth))
 		return 0;
-	if (nth)
+	if (nth && call >= nth + times - 1)
 		WRITE_ONCE(armed, -1);
 	strscpy(fired, name, sizeof(fired));
 	regs->ip = (unsigned long)instead;
@@ -230,7 +231,7 @@ static void *find_way(const char *name)
 	return NULL;
 }
 
-/* "function nth way error", or "none". If nth is 0, every call fails. */
+/* "function nth way error [times]", or "none". If nth is 0, every call fails. */
 static int fault_set(const char *text, const struct kernel_param *param)
 {
 	char function[64], way[20];
@@ -242,7 +243,8 @@ static int fault_set(const char *text, const struct kernel_param *param)
 	fired[0] = '\0';
 	if (sysfs_streq(text, "none"))
 		return 0;
-	if (sscanf(text, "%63s %d %19s %d", function, &nth, way, &error) != 4)
+	times = 1;
+	if (sscanf(text, "%63s %d %19s %d %d", function, &nth, way, &error, &times) < 4)
 		return -EINVAL;
 	i = find_function(function);
 	instead = find_way(way);
