@@ -329,7 +329,7 @@ breaks "a reason without a change" "and no change" reasons/02-event-channels.md 
 breaks "a change that nobody explained" "and no reason is given" reasons/02-event-channels.md \
 	02-event-channels/mydevicefront.c 's/^\tmydevicefront_disconnect(info);$/&\n\tbarrier();/'
 breaks "a definition that a step has not" "step 6 has no mydevice_stream_take" 03-shared-memory.md \
-	docs/03-shared-memory.md 's/name="mydevice_stream_put"}/name="mydevice_stream_take"}/'
+	docs/03-shared-memory.md 's/name="mydevice_stream_put, mydevice_copy"}/name="mydevice_stream_put, mydevice_copy, mydevice_stream_take"}/'
 breaks "one that it does not change" "step 4 does not change mydevice_stream_begin" 03-shared-memory.md \
 	docs/03-shared-memory.md '/n="4"/s/name="mydevice_node_free, /&mydevice_stream_begin, /'
 breaks "one that it changes and the post does not show" "step 6 changes mydevice_at in mydevice.h" 03-shared-memory.md \
