@@ -93,15 +93,6 @@ free_memory() {
 
 grants_used() { in_end 'cat /sys/module/mydevicefault/parameters/grants'; }
 
-grants_are_back() {
-	for try in 1 2 3 4 5 6; do
-		[ "$(grants_used)" != "$grants" ] || return 0
-		sleep 1
-	done
-	echo "$(grants_used) grant references are in use, and $grants were"
-	return 1
-}
-
 # make_fail FUNCTION WHEN WAY:ERRNO[:EXPECTED]...
 make_fail() {
 	name=$1 when=$2
@@ -144,7 +135,7 @@ walk() {
 			ok "$stage, $end: $function leaves no grant mapped and no event channel" ledger_is_back "$start"
 	done
 	ok "$stage, $end: no grant is left mapped, and no event channel" ledger_is_back "$start"
-	ok "$stage, $end: as many grant references are in use as before ($grants)" grants_are_back
+	ok "$stage, $end: as many grant references are in use as before ($grants)" comes_back "$grants" grants_used
 	lost=$((memory - $(free_memory)))
 	ok "$stage, $end: no memory is lost ($lost KiB)" test $lost -lt 2048
 	case $end$stage in back02* | back03*)	# it is held up where it binds the event channel

@@ -34,16 +34,6 @@ ledger_in_dom0='xl debug-keys g; xl debug-keys e; sleep 0.5
 		END { print \"grants\", grants + 0, \"channels\", channels + 0 }"'
 ledger() { in_dom0 "$ledger_in_dom0"; }
 
-ledger_is_back() {
-	for try in 1 2 3 4 5 6; do
-		[ "$(ledger)" != "$1" ] || return 0
-		sleep 1
-	done
-	echo "at the start: $1"
-	echo "at the end:   $(ledger)"
-	return 1
-}
-
 no_complaint() {
 	! grep -v 'module verification failed' | grep -E 'BUG|WARN|Oops|Call Trace|rcu.*stall|blocked for more|mydevice.*(fail|error|claims)'
 }
@@ -59,7 +49,7 @@ smoke() {
 	isnt_start "$start" "$1: the device has grants and channels of its own"
 	ok "$1: try" target try
 	ok "$1: unload" target unload
-	ok "$1: grants and event channels are back where they began" ledger_is_back "$start"
+	ok "$1: grants and event channels are back where they began" comes_back "$start" ledger
 	for domain in dom0 domU; do
 		ok "$1: $domain's kernel log is clean" eval "in_$domain dmesg | no_complaint"
 	done

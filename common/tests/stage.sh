@@ -87,16 +87,7 @@ ledger_in_dom0='xl debug-keys g; sleep 0.1
 		echo channels of $name: $(lsevtchn $d | wc -l); done'
 ledger() { in_dom0 "$ledger_in_dom0" | paste -sd ' '; }
 
-# The network has grants of its own in flight now and then: look again.
-ledger_is_back() {
-	for try in 1 2 3 4 5 6; do
-		[ "$(ledger)" != "$1" ] || return 0
-		sleep 1
-	done
-	echo "at the start: $1"
-	echo "at the end:   $(ledger)"
-	return 1
-}
+ledger_is_back() { comes_back "$1" ledger; }
 
 mark_logs() {
 	mark="tests: $stage round $1 $$"

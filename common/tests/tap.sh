@@ -65,6 +65,21 @@ says() {
 	[ "$status" -eq "$wanted" ] && printf '%s\n' "$said" | grep -Eq -- "$pattern"
 }
 
+# comes_back WANTED COMMAND...: does the command print that again? Looks for some seconds,
+# because the network, too, has something in flight now and then. For ok.
+comes_back() {
+	wanted=$1
+	shift
+	for try in 1 2 3 4 5 6; do
+		got=$("$@")
+		[ "$got" != "$wanted" ] || return 0
+		sleep 1
+	done
+	echo "at the start: $wanted"
+	echo "at the end:   $got"
+	return 1
+}
+
 # Ends this test. (TAP's own "Bail out!" would end all others, too, that run beside it.)
 bail_out() {
 	fail "this test can go on" "$1"
