@@ -164,7 +164,8 @@ static void peer_open_log(struct peer *peer)
 static void peer_open_evtchn(struct peer *peer)
 {
 	bus_need_file("/dev/xen/evtchn", "type: modprobe xen-evtchn");
-	peer->evtchn = xenevtchn_open(peer->log, 0);
+	if (!peer->evtchn)
+		peer->evtchn = xenevtchn_open(peer->log, 0);
 	if (!peer->evtchn)
 		bus_die(EX_OSERR, "event channels cannot be opened: %s", strerror(errno));
 	peer->dev->files[FILE_EVENT] = (struct bus_file){

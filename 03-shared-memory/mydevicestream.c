@@ -185,8 +185,9 @@ static void mydevice_stream_look_alive(struct mydevice_stream *stream)
  * mydevice_stream_event() - the peer notified
  * @stream: the stream, whose connection lasts
  *
- * The indices are only compared here, not used, so nothing is checked, and no lock is
- * needed. Hard interrupt context.
+ * Wakes whoever sleeps, whatever the indices say: after 4 GiB without an interrupt one may
+ * look unmoved. They are only compared here, not used, so nothing is checked, and no lock
+ * is needed. Hard interrupt context.
  *
  * Return: false if nothing has moved: the event had no reason.
  */
