@@ -28,9 +28,9 @@ host_platform() {
 }
 
 # choose_platform: of LAB_SUITE, LAB_ARCH and LAB_KERNEL sets suite, arch and linux, the
-# facts of these, and platform, which is empty if all is as on this machine; else it is a
-# name for it. unpacked has a name, too, if its headers are unpacked. A value that the table does not have makes it fail, with unknown set to
-# the words that say so.
+# facts of these, and two names: platform, empty if all is as on this machine, and unpacked,
+# empty if the headers are installed. With a value that the table does not have it fails,
+# and sets unknown to the words that say so.
 choose_platform() {
 	unknown=
 	host_platform
