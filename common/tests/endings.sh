@@ -89,11 +89,13 @@ is_gone() {
 
 # -- the logs ----------------------------------------------------------------
 
+# Instead of stage.sh's: of every guest, by its console, which outlives it.
 mark_logs() {
 	mark="tests: $stage $1 $$"
 	in_dom0 "echo '$mark' >/dev/kmsg; for log in /var/log/xen/console/guest-domU*; do echo '$mark' >>\$log; done"
 }
 
+# Instead of stage.sh's, by the domain's name.
 log_since() {
 	case $1 in
 	dom0) in_dom0 "dmesg | sed '1,/$mark/d'" ;;

@@ -135,7 +135,7 @@ walk() {
 			ok "$stage, $end: $function leaves no grant mapped and no event channel" ledger_is_back "$start"
 	done
 	ok "$stage, $end: no grant is left mapped, and no event channel" ledger_is_back "$start"
-	ok "$stage, $end: as many grant references are in use as before ($grants)" comes_back "$grants" grants_used
+	ok "$stage, $end: as many grant references are in use as before ($grants)" is_again "$grants" grants_used
 	lost=$((memory - $(free_memory)))
 	ok "$stage, $end: no memory is lost ($lost KiB)" test $lost -lt 2048
 	case $end$stage in back02* | back03*)	# it is held up where it binds the event channel

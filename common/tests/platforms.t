@@ -49,7 +49,7 @@ smoke() {
 	isnt_start "$start" "$1: the device has grants and channels of its own"
 	ok "$1: try" target try
 	ok "$1: unload" target unload
-	ok "$1: grants and event channels are back where they began" comes_back "$start" ledger
+	ok "$1: grants and event channels are back where they began" is_again "$start" ledger
 	for domain in dom0 domU; do
 		ok "$1: $domain's kernel log is clean" eval "in_$domain dmesg | no_complaint"
 	done

@@ -126,6 +126,36 @@ finds_a_duplicate() {
 	duplicates "$work/planted.c" "$work/planted-too.c" | grep -F 'planted.c:1 and '
 }
 
+# sourced FILE: the files of common/tests that this one is made of, beside itself.
+sourced() {
+	sed -n 's,^\. .*/\([-a-z0-9.]*\)"\{0\,1\}$,\1,p' "$1" | while read -r part; do
+		echo "${1%/*}/$part"
+		sourced "${1%/*}/$part"
+	done
+}
+
+# A function of a test that has the name of one in a file that the test is made of: whoever
+# calls the one gets the other. Some do so by intent, and say it in the line above.
+hidden_functions() {
+	for file; do
+		# shellcheck disable=SC2046 # one word a file
+		set -- $(sourced "$file" | sort -u)
+		[ $# -eq 0 ] || awk '
+			{ said = before ~ /^# Instead of /; before = $0 }
+			!/^[a-z_0-9]+\(\)/ { next }
+			{ sub(/\(.*/, "") }
+			FILENAME == ARGV[ARGC - 1] && $0 in at && !said { print FILENAME ": " $0 " hides that of " at[$0] }
+			{ at[$0] = FILENAME }' "$@" "$file"
+	done
+}
+
+finds_a_hidden_function() {
+	printf 'flows() { :; }\n' >"$work/one.sh"
+	printf '. "$top/one.sh"\nokay() { :; }\n' >"$work/two.sh"
+	printf '. "$top/two.sh"\nflows() { :; }\n# Instead of two.sh'"'"'s.\nokay() { :; }\n' >"$work/three.t"
+	[ "$(hidden_functions "$work/three.t")" = "$work/three.t: flows hides that of $work/one.sh" ]
+}
+
 ok "the kernel's scripts can be unpacked" unpack_scripts
 ok "coccinelle finds a planted use after free" finds_planted_bug
 ok "a function of 51 lines is found" finds_a_long_function
@@ -167,6 +197,8 @@ $(sizes)
 END
 is "$(sizes | awk '{ print $1 }' | sort)" "$(cd 03-shared-memory && git ls-files . | sort)" "that is all of its files"
 ok "a kernel with pages of 16 KiB is refused, with the reason" refuses_other_pages
+ok "a function that hides another is found" finds_a_hidden_function
+ok "no function of a test hides one that the test is made of" says_nothing hidden_functions common/tests/*.t common/tests/*.sh
 # shellcheck disable=SC2046 # one word a file
 ok "shellcheck has nothing to say" shellcheck -x \
 	$(git ls-files | xargs grep -lE '^#!/bin/sh|shellcheck shell=sh')

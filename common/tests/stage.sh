@@ -87,7 +87,7 @@ ledger_in_dom0='xl debug-keys g; sleep 0.1
 		echo channels of $name: $(lsevtchn $d | wc -l); done'
 ledger() { in_dom0 "$ledger_in_dom0" | paste -sd ' '; }
 
-ledger_is_back() { comes_back "$1" ledger; }
+ledger_is_back() { is_again "$1" ledger; }
 
 mark_logs() {
 	mark="tests: $stage round $1 $$"

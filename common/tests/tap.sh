@@ -65,9 +65,9 @@ says() {
 	[ "$status" -eq "$wanted" ] && printf '%s\n' "$said" | grep -Eq -- "$pattern"
 }
 
-# comes_back WANTED COMMAND...: does the command print that again? Looks for some seconds,
+# is_again WANTED COMMAND...: does the command print that again? Looks for some seconds,
 # because the network, too, has something in flight now and then. For ok.
-comes_back() {
+is_again() {
 	wanted=$1
 	shift
 	for try in 1 2 3 4 5 6; do
