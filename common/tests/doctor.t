@@ -423,6 +423,33 @@ has "$(in_domU '/tmp/xbdoctor')" '^note: not looked at: error nodes of other dom
 has "$(in_domU '/tmp/xbdoctor /local/domain/0/backend/vif/9/0')" '^error: /local/domain/0/backend/vif/9/0: there is no such device' \
 	"the domU sees no other guest's device"
 
+# -- what an error says, how old it is, and what helps ------------------------------
+
+# Drivers' own words, as the error node of the backend has them: the section, what is said.
+meanings() {
+	cat <<-'MEANINGS'
+		quota-watches|the limit of a domain's XenStore watches|7 adding watch on /local/domain/1/device/mydevice/0/state
+		quota-watches|the limit of a domain's XenStore watches|7 xenbus_dev_probe on device/mydevice/0
+		quota-nodes|longer than XenStore takes|7 writing versions
+		error-node|E2BIG, a limit of XenStore's|7 something
+		maptrack-limit|grant status -7|7 mapping a ring's page by grant reference 776
+		maptrack-limit|grant status -7|7 mapping in shared page 776 from domain 1
+		maptrack-limit|grant status -7|28 mapping grant reference 779: grant status -7
+		maptrack-limit|grant status -13|13 mapping a ring's page by grant reference 776
+		maptrack-limit|grant status -13|13 mapping in shared page 776 from domain 1
+		maptrack-limit|grant status -13|28 mapping grant reference 779: grant status -13
+	MEANINGS
+}
+
+explained() {
+	meanings | while IFS='|' read -r anchor words text; do
+		said=$(in_dom0 "xenstore-write /local/domain/0/error/backend/mydevice/\$g/0/error \"$text\"; $sees -w 0 mydevice")
+		printf '%s\n' "$said" | grep -F "\"$text\": " | grep -F "$words" | grep -F "#$anchor]" >/dev/null ||
+			{ printf '%s\n' "$text: not $anchor with $words" "$said"; exit 1; }
+	done && in_dom0 'xenstore-rm /local/domain/0/error'
+}
+ok "what drivers write is explained by what it means there" explained
+
 # -- what a guest may write, and how it is shown ---------------------------------
 
 said=$(in_dom0 'xenstore-write $F/backend "$(printf "a\033[31mb\rc\177")" $F/feature-x "$(head -c 2000 /dev/zero | tr "\0" y)"
