@@ -203,7 +203,7 @@ fi
 guest=$("$lab" run dom0 'xl domid domU1' </dev/null) || bail_out "dom0 does not answer"
 faults_sh >"$work/faults.sh"
 libm=$(ldd "$doctor" | awk '$1 == "libm.so.6" { print $3 }')	# the sanitizers', and no other program's there
-"$lab" put dom0 "$doctor" "$work/faults.sh" "$top/03-shared-memory/activate.sh" /tmp && "$lab" put domU "$doctor" /tmp &&
+"$lab" put dom0 "$doctor" "$work/faults.sh" "$top/03-shared-memory/activate.sh" "$top/03-shared-memory/deactivate.sh" /tmp && "$lab" put domU "$doctor" /tmp &&
 	for domain in dom0 domU; do
 		"$lab" put $domain "$libm" /lib/x86_64-linux-gnu && "$lab" put $domain "$top/.build/tools/xbdoctor" /root || break
 	done &&
@@ -449,6 +449,26 @@ explained() {
 	done && in_dom0 'xenstore-rm /local/domain/0/error'
 }
 ok "what drivers write is explained by what it means there" explained
+
+E='/local/domain/0/error/backend/mydevice/$g/0/error'
+# Both drivers are loaded, the nodes are written one by one, and the owner changed last: the
+# error is of now, though all has been written after it.
+said=$(in_dom0 'sh /tmp/deactivate.sh $g >/dev/null 2>&1; xenstore-rm /local/domain/$g/error/device 2>/dev/null; xenstore-rm /local/domain/0/error 2>/dev/null
+	for pair in "$F/state 1" "$B/state 1" "$F/backend $B" "$F/backend-id 0" "$B/frontend $F" "$B/frontend-id $g" "$B/online 1"; do
+		xenstore-write $pair; sleep 0.5
+	done 2>&1
+	xenstore-chmod -r $F n$g r0; xenstore-chmod -r $B n0 r$g; sleep 4; '"$sees"' --wait 1 mydevice 2>&1; echo status $?')
+judge "$said" error-node "frontend's driver wrote an error: \"" "one by one, the owner last"
+has "$said" "^    xenstore-rm -t /local/domain/$guest/device/mydevice/0; sleep 2" "it says how the device is activated again"
+in_dom0 'again; until_states "4 4"; xenstore-rm /local/domain/$g/error/device'
+healthy_in dom0 "activated again"
+
+# An error of before the activation, and one after which the driver went on.
+said=$(in_dom0 'xenstore-write '"$E"' "22 before"; again; until_states "4 4"; '"$sees"' -w 0 mydevice; xenstore-rm /local/domain/0/error')
+has "$said" 'in an earlier life: "22 before"' "an error of before the activation is old"
+said=$(in_dom0 'xenstore-write '"$E"' "22 between"; echo mydevice-$g-0 >$back/unbind; until_states "6 6"; echo mydevice-$g-0 >$back/bind; until_states "4 4"
+	'"$sees"' -w 0 mydevice; xenstore-rm /local/domain/0/error')
+has "$said" 'in an earlier life: "22 between"' "an error of before the driver was bound again is old"
 
 # -- what a guest may write, and how it is shown ---------------------------------
 

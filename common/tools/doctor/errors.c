@@ -165,36 +165,95 @@ static bool ask(int fd, const char *path, char *reply, size_t size)
 }
 
 /* When a node was written, in XenStore's count; 0 if that is not to be had. */
-static unsigned long long written_at(const char *dir, const char *name)
+static unsigned long long written_at(int fd, const char *dir, const char *name)
 {
 	char path[2 * XB_PATH_MAX], reply[4096];
-	int fd = open("/dev/xen/xenbus", O_RDWR | O_CLOEXEC);
-	unsigned long long count = 0;
 
-	if (fd < 0)
-		return 0;
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	if (ask(fd, path, reply, sizeof(reply)))
-		count = strtoull(reply, NULL, 10);
-	close(fd);
-	return count;
+	snprintf(path, sizeof(path), "%s%s%s", dir, *name ? "/" : "", name);
+	return ask(fd, path, reply, sizeof(reply)) ? strtoull(reply, NULL, 10) : 0;
+}
+
+/**
+ * struct dates - when something was written, in XenStore's count
+ * @error:	the error
+ * @state:	the end's state
+ * @first:	what was written first of all that has been there since the device was made
+ * @last:	the last of what a toolstack alone writes
+ * @known:	these could be asked for
+ */
+struct dates {
+	unsigned long long error, state, first, last;
+	bool known;
+};
+
+static void note_first(struct dates *dates, unsigned long long date)
+{
+	if (date && (!dates->first || date < dates->first))
+		dates->first = date;
 }
 
 /*
- * Is the error older than what the device does now? It is if the device was activated
- * after it, or if the end has gone on since. An end that writes an error goes to Closing
- * and Closed afterwards, which is no going on.
+ * The directory above lists the device's, so it was written when the device was made. It,
+ * and each node of the device, may have been written again since, or had its permissions
+ * changed, which counts: the oldest of them is nearest to that moment, and not before it.
  */
-static bool is_old(const struct side *side, const char *error_dir, bool *known)
+static void date_first(struct dates *dates, int fd, const struct side *side)
 {
-	unsigned long long error = written_at(error_dir, "error");
-	unsigned long long made = written_at(side->path, id_name(side->end));
-	unsigned long long state = written_at(side->path, "state");
+	int above = strrchr(side->path, '/') - side->path;
+	char path[XB_PATH_MAX];
 
-	*known = error && made && state;
-	if (!*known)
+	snprintf(path, sizeof(path), "%.*s", above, side->path);
+	note_first(dates, written_at(fd, path, ""));
+	for (unsigned int i = 0; i < side->nodes.nr; i++)
+		if (!strchr(side->nodes.node[i].name, '/'))
+			note_first(dates, written_at(fd, side->path, side->nodes.node[i].name));
+}
+
+static void find_dates(struct dates *dates, const struct side *side, const char *error_dir)
+{
+	int fd = open("/dev/xen/xenbus", O_RDWR | O_CLOEXEC);
+	unsigned long long pointer, id;
+
+	memset(dates, 0, sizeof(*dates));
+	if (fd < 0)
+		return;
+	dates->error = written_at(fd, error_dir, "error");
+	dates->state = written_at(fd, side->path, "state");
+	pointer = written_at(fd, side->path, pointer_name(side->end));
+	id = written_at(fd, side->path, id_name(side->end));
+	dates->last = pointer > id ? pointer : id;
+	if (dates->error)
+		date_first(dates, fd, side);
+	dates->known = dates->error && dates->state && pointer && id && dates->first;
+	close(fd);
+}
+
+/*
+ * Has the end gone on since it wrote the error? To Closing and Closed it goes because of
+ * it. And if a toolstack has written here since, it may have touched the state, too: a
+ * change of the permissions goes through the whole directory in one run.
+ */
+static bool has_gone_on(const struct side *side, const struct dates *dates)
+{
+	if (side->state >= XenbusStateClosing || dates->state < dates->error)
 		return false;
-	return error < made || (error < state && side->state < XenbusStateClosing);
+	return dates->last < dates->error || dates->state > dates->last + side->nodes.nr;
+}
+
+/* Is the error older than what the device does now: was the device made after it? */
+static bool is_old(const struct side *side, const struct dates *dates)
+{
+	return dates->known && (dates->error < dates->first || has_gone_on(side, dates));
+}
+
+/*
+ * Was the device probed before all its nodes were there, and had their owner? Only what
+ * begins it again helps.
+ */
+static bool is_early(const struct patient *patient, const char *text, const struct dates *dates)
+{
+	return !connected(patient) && (strstr(text, "reading other end details") ||
+				       (dates->known && dates->error < dates->last));
 }
 
 /* -- the check ---------------------------------------------------------------------------- */
@@ -207,15 +266,18 @@ static void advice_remove(const struct side *side, const char *error_dir)
 static void report_error(struct patient *patient, const struct side *side, const char *text,
 			 const char *error_dir)
 {
-	bool probed_early = strstr(text, "reading other end details") && !connected(patient);
 	const struct meaning *meaning = meaning_of(text);
 	const char *end = xb_end_name(side->end);
 	char shown[SHOWN], words[SHOWN];
-	bool known, old = is_old(side, error_dir, &known);
+	struct dates dates;
+	bool old, early;
 
+	find_dates(&dates, side, error_dir);
+	old = is_old(side, &dates) || (!dates.known && connected(patient));
+	early = !old && is_early(patient, text, &dates);
 	xb_printable(shown, sizeof(shown), text, strlen(text));
 	explain(text, words);
-	if (!probed_early && (old || (!known && connected(patient)))) {
+	if (old) {
 		finding(patient, NOTE, OLD_ERROR,
 			"the %s's driver wrote an error in an earlier life: \"%s\"%s", end, shown, words);
 		advice_remove(side, error_dir);
@@ -224,10 +286,13 @@ static void report_error(struct patient *patient, const struct side *side, const
 	finding(patient, connected(patient) ? WARNING : ERROR,
 		meaning ? meaning->finding : ERROR_NODE, "the %s's driver wrote an error: \"%s\"%s",
 		end, shown, words);
-	if (meaning && meaning->finding != ERROR_NODE)
-		advice_limit(meaning->finding, side->domid);
-	else if (probed_early)
+	if (early && (!meaning || meaning->finding == ERROR_NODE)) {
+		if (!meaning)
+			remark("its nodes were written, or given to their owner, one by one, and the last of them after that");
 		advice_activate(patient);
+	} else if (meaning && meaning->finding != ERROR_NODE) {
+		advice_limit(meaning->finding, side->domid);
+	}
 	advice_remove(side, error_dir);
 }
 
