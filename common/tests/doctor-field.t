@@ -132,11 +132,12 @@ said=$(in_domU 'hold transactions 20; echo -- 1; look mydevice
 	echo -- 2; look mydevice; let_go; sleep 1; echo -- 3; look mydevice')
 first "$(part 1 "$said")" quota-transactions 'as many XenStore transactions open' "all transactions are open"
 has "$(part 1 "$said")" '/dev/xen/xenbus open.*: [0-9]+ \(hold\)' "it says who has them"
-has "$(part 1 "$said")" 'in domain 0: XENSTORED_ARGS=' "it says how the limit is raised"
+has "$(part 1 "$said")" 'in domain 0: .*/xenstore-control quota set transactions 20 ' "it says how the limit is raised"
 first "$(part 2 "$said")" quota-transactions 'as many XenStore transactions open' "a driver that could not change its state"
 finds "$(part 2 "$said")" quota-transactions '28 starting transaction' "a driver that could not change its state"
 lacks "$(part 2 "$said")" '^ok: mydevice-0' "a driver that could not change its state is not called well"
 lacks "$(part 3 "$said")" '^error: this domain.*transactions' "the transactions are free again"
+lacks "$(part 3 "$said")" 'quota set' "a limit that is not met any more is not to be raised"
 said=$(in_domU 'echo mydevice-0 >$front/unbind 2>/dev/null; echo mydevice-0 >$front/bind; sleep 2; look mydevice')
 well "$said" "bound again, as is printed"
 finds "$said" old-error 'in an earlier life: "28 starting transaction"' "what it wrote then"
@@ -175,7 +176,7 @@ wrote() {
 wrote maptrack-limit 'no maptrack frame is left' "13 mapping a ring's page by grant reference 776"
 has "$said" '^    Xen says of domain 0: [0-9]+ frames \([0-9]+ max\), [0-9]+ maptrack frames \([0-9]+ max\)' \
 	"it says how many are used, of how many"
-has "$said" 'gnttab_max_maptrack_frames' "it says how dom0 gets more"
+has "$said" '^    that limit is not met now:$' "and so that the limit is not met"
 wrote maptrack-limit 'grant status -13' "71 mapping the index page: grant status -13"
 wrote error-node 'grant status -3, GNTST_bad_gntref' "3 mapping in shared page 8 from domain 1"
 wrote error-node 'EACCES, Permission denied' "13 reading the frontend's version"

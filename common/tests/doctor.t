@@ -430,6 +430,8 @@ meanings() {
 	cat <<-'MEANINGS'
 		quota-watches|the limit of a domain's XenStore watches|7 adding watch on /local/domain/1/device/mydevice/0/state
 		quota-watches|the limit of a domain's XenStore watches|7 xenbus_dev_probe on device/mydevice/0
+		quota-watches|as oxenstored says it|22 adding watch on /local/domain/1/device/mydevice/0/state
+		quota-transactions|as oxenstored says it|22 starting transaction
 		quota-nodes|longer than XenStore takes|7 writing versions
 		error-node|E2BIG, a limit of XenStore's|7 something
 		maptrack-limit|grant status -7|7 mapping a ring's page by grant reference 776
@@ -450,7 +452,28 @@ explained() {
 }
 ok "what drivers write is explained by what it means there" explained
 
+# xl that says how full the backend's tables are: answers USED MAX
+answers() { printf 'mkdir -p /tmp/answers; printf "%%s\\n" "#!/bin/sh" "echo \\"grant-table for remote d0 (v1)\\"" "echo \\"  1 frames (64 max), %s maptrack frames (%s max)\\"" >/tmp/answers/xl; chmod +x /tmp/answers/xl; PATH=/tmp/answers:$PATH' "$1" "$2"; }
+
+# A limit that was met and is not any more: no other is to be raised, the driver is bound again.
 E='/local/domain/0/error/backend/mydevice/$g/0/error'
+said=$(in_dom0 "xenstore-write $E \"28 mapping grant reference 779: grant status -13\"; $(answers 1 1024); $sees -w 0 mydevice; xenstore-rm /local/domain/0/error")
+has "$said" "^    cd /sys/bus/xen-backend/drivers/mydeviceback; echo mydevice-$guest-0 >unbind; echo mydevice-$guest-0 >bind\$" \
+	"mappings are free again: the backend is bound again"
+is "$(printf '%s\n' "$said" | grep -c gnttab_max)" 0 "mappings are free again: nothing is raised"
+said=$(in_dom0 "xenstore-write $E \"28 mapping grant reference 779: grant status -13\"; $(answers 1024 1024); $sees -w 0 mydevice; xenstore-rm /local/domain/0/error")
+has "$said" '^    gnttab_max_maptrack_frames=4096 on Xen' "all maptrack frames are in use: it says how to have more"
+in_dom0 'xenstore-write /local/domain/$g/error/device/mydevice/0/error "7 xenbus_dev_probe on device/mydevice/0"'
+said=$(in_domU '/tmp/xbdoctor -w 0 mydevice')
+has "$said" '^    cd /sys/bus/xen/drivers/mydevicefront; echo mydevice-0 >unbind; echo mydevice-0 >bind$' \
+	"watches are free again: the frontend is bound again"
+is "$(printf '%s\n' "$said" | grep -c 'quota set\|oxenstored\.conf')" 0 "watches are free again: nothing is raised"
+said=$(in_dom0 "$sees -w 0 mydevice"'; xenstore-rm /local/domain/$g/error/device')
+has "$said" "^    in domain $guest: cd /sys/bus/xen/drivers/mydevicefront; echo" "of a guest's watches dom0 cannot know: bind it again"
+has "$said" '^    /usr/lib/xen-\*/bin/xenstore-control quota set watches 512 ' "of a guest's watches dom0 cannot know: how they are raised here"
+is "$(in_dom0 '/usr/lib/xen-*/bin/xenstore-control quota set watches 512 && /usr/lib/xen-*/bin/xenstore-control quota; /usr/lib/xen-*/bin/xenstore-control quota set watches 128 >/dev/null' |
+	sed -n 's/^watches *: *\([0-9]*\).*/\1/p')" 512 "which is a command that works"
+
 # Both drivers are loaded, the nodes are written one by one, and the owner changed last: the
 # error is of now, though all has been written after it.
 said=$(in_dom0 'sh /tmp/deactivate.sh $g >/dev/null 2>&1; xenstore-rm /local/domain/$g/error/device 2>/dev/null; xenstore-rm /local/domain/0/error 2>/dev/null

@@ -593,8 +593,9 @@ static void why_no_xenstore(int error)
 		       "    mount -t devtmpfs devtmpfs /dev\n"
 		       "or, for the older /proc/xen/xenbus:\n"
 		       "    modprobe xenfs && mount -t xenfs xenfs /proc/xen");
-	xb_die(EX_UNAVAILABLE, "XenStore does not answer: %s. In dom0, does xenstored run?\n"
-	       "    service xencommons start", strerror(error));
+	xb_die(EX_UNAVAILABLE, "XenStore does not answer: %s. In dom0, does xenstored or oxenstored run?\n"
+	       "    service xen start     (on Debian; elsewhere: service xencommons start)",
+	       strerror(error));
 }
 
 static bool on_xen(void)

@@ -190,7 +190,9 @@ void advice_chmod(const struct patient *patient, const struct side *side);
 void advice_reset(void);
 /* How a device of the stage is made that is not there. */
 void advice_first(const char *type);
-void advice_limit(enum finding limit, unsigned int domid);	/* limits.c */
+/* limits.c: an end could not have what it needed, or could not write so much. */
+void advice_refused(const struct patient *patient, const struct side *side, enum finding limit);
+void advice_shorter(const struct patient *patient, const struct side *side);
 
 /*
  * -- the checks: of this domain, and of a device. One of a device that returns false
@@ -238,6 +240,7 @@ const char *bus_of(enum xb_end end);
 void bus_name(const struct patient *patient, const struct side *side, char name[XB_NAME_MAX]);
 void node_name(const struct patient *patient, const struct side *side, char name[XB_NAME_MAX]);
 bool is_bound(const struct patient *patient, const struct side *side);
+void advice_bind(const struct patient *patient, const struct side *side);
 bool driver_of(const struct patient *patient, const struct side *side, char name[XB_NAME_MAX]);
 bool any_driver(enum xb_end end, bool (*match)(const char *driver, const void *with),
 		const void *with);

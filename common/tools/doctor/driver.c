@@ -300,16 +300,28 @@ static int state_in_kernel(const struct patient *patient, const struct side *sid
 	return read_text(path, name, sizeof(name)) ? xb_state_by_name(name) : XB_NO_STATE;
 }
 
-/* Never the state itself: what it says would still not be true. */
-static void advice_bind(const struct patient *patient, const struct side *side)
+/*
+ * Unbind and bind the driver of an end: it begins again. Never the state itself: what it says
+ * would still not be true. Of another domain's driver only the usual name is known.
+ */
+void advice_bind(const struct patient *patient, const struct side *side)
 {
+	bool here = side->domid == doctor.own, bound = is_bound(patient, side);
 	char name[XB_NAME_MAX], driver[XB_NAME_MAX];
+	const char *usual = patient->kind->driver[side->end];
 
 	bus_name(patient, side, name);
-	if (!driver_of(patient, side, driver))
-		return;
-	advice_again(doctor.own, "cd /sys/bus/%s/drivers/%s; echo %s >unbind; echo %s >bind",
-		     bus_of(side->end), driver, name, name);
+	if (here && !bound && process_drives(side))
+		remark("end the process that drives the %s, and start it again", xb_end_name(side->end));
+	else if (here && bound && driver_of(patient, side, driver))
+		advice_again(doctor.own, "cd /sys/bus/%s/drivers/%s; echo %s >unbind; echo %s >bind",
+			     bus_of(side->end), driver, name, name);
+	else if (here && driver_for(patient, side->end, driver))
+		advice_again(doctor.own, "echo %s >/sys/bus/%s/drivers/%s/bind", name,
+			     bus_of(side->end), driver);
+	else if (!here && usual)
+		advice_again(side->domid, "cd /sys/bus/%s/drivers/%s; echo %s >unbind; echo %s >bind",
+			     bus_of(side->end), usual, name, name);
 }
 
 /*

@@ -37,6 +37,11 @@ struct meaning {
 static const struct meaning meanings[] = {
 	{ ENOSPC, "starting transaction", "", QUOTA_TRANSACTIONS,
 	  "the limit of a domain's open XenStore transactions" },
+	/* oxenstored says "EQUOTA", which Linux does not know. */
+	{ EINVAL, "starting transaction", "", QUOTA_TRANSACTIONS,
+	  "the limit of a domain's open XenStore transactions, as oxenstored says it" },
+	{ EINVAL, "adding watch", "", QUOTA_WATCHES,
+	  "the limit of a domain's XenStore watches, as oxenstored says it" },
 	{ ENOSPC, "ending transaction", "", QUOTA_NODES,
 	  "the limit of a domain's XenStore nodes" },
 	{ E2BIG, "watch", "", QUOTA_WATCHES, "the limit of a domain's XenStore watches" },
@@ -263,6 +268,16 @@ static void advice_remove(const struct side *side, const char *error_dir)
 	advice(writer_of(side), "xenstore-rm %s", error_dir);
 }
 
+/* "22 xenbus_dev_probe on ...": was it a limit? Only the log of that kernel tells. */
+static void remark_equota(const struct side *side, const char *text)
+{
+	char line[SHOWN];
+
+	if (number_in(text) == EINVAL && side->domid == doctor.own &&
+	    log_has("unknown error EQUOTA", "", line))
+		remark("it may be a limit of XenStore's: this kernel's log has \"%s\"", line);
+}
+
 static void report_error(struct patient *patient, const struct side *side, const char *text,
 			 const char *error_dir)
 {
@@ -290,9 +305,13 @@ static void report_error(struct patient *patient, const struct side *side, const
 		if (!meaning)
 			remark("its nodes were written, or given to their owner, one by one, and the last of them after that");
 		advice_activate(patient);
+	} else if (meaning && meaning->finding == QUOTA_NODES && number_in(text) == E2BIG) {
+		advice_shorter(patient, side);
 	} else if (meaning && meaning->finding != ERROR_NODE) {
-		advice_limit(meaning->finding, side->domid);
+		advice_refused(patient, side, meaning->finding);
 	}
+	if (!meaning)
+		remark_equota(side, text);
 	advice_remove(side, error_dir);
 }
 

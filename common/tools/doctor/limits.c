@@ -22,49 +22,117 @@
 
 #include "doctor.h"
 
-#define QUOTA_OF_NODES	1000	/* xenstored's, unless it was told otherwise */
+#define QUOTA_OF_NODES	1000	/* XenStore's, unless it was told otherwise */
 #define COUNTED_MAX	5000	/* a guest may have made more than can be counted soon */
 
 /* -- raising --------------------------------------------------------------------------- */
 
-struct raise {
+/* Which program XenStore is: they have the same limits, by other names. */
+static enum store { ANY_STORE, XENSTORED, OXENSTORED } store;
+
+static bool note_store(const struct task *task, void *with)
+{
+	(void)with;
+	if (!strcmp(task->comm, "oxenstored"))
+		store = OXENSTORED;
+	else if (!strcmp(task->comm, "xenstored"))
+		store = XENSTORED;
+	return store != ANY_STORE;
+}
+
+/*
+ * dom0 sees the process, unless XenStore is in a domain of its own. A guest can tell by
+ * the answer of one that refuses something: "EQUOTA" is oxenstored's own word, which the
+ * protocol does not have, and so libxenstore and Linux make EINVAL of it.
+ */
+static void find_store(void)
+{
+	if (doctor.own == 0)
+		each_process(note_store, NULL);
+}
+
+static bool is_refusal(int error, int of_xenstored)
+{
+	if (error != of_xenstored && error != EINVAL)
+		return false;
+	store = error == EINVAL ? OXENSTORED : XENSTORED;
+	return true;
+}
+
+/**
+ * struct quota - one of XenStore's limits, which are for every guest and not for dom0
+ * @limit:	what is found when it is met
+ * @line:	in oxenstored's configuration
+ * @word:	what xenstored calls it
+ * @more:	a value that is enough
+ */
+static const struct quota {
 	enum finding limit;
-	const char *domU;	/* for a guest, in dom0 */
-	const char *dom0;	/* for dom0 itself */
+	const char *line;
+	const char *word;
+	unsigned int more;
+} quotas[] = {
+	{ QUOTA_TRANSACTIONS, "quota-transaction", "transactions", 20 },
+	{ QUOTA_WATCHES, "quota-maxwatch", "watches", 512 },
+	{ QUOTA_NODES, "quota-maxentity", "nodes", 4000 },
 };
 
-static const struct raise raises[] = {
-	{ QUOTA_TRANSACTIONS, "XENSTORED_ARGS=\"--transaction 20\" in /etc/default/xencommons; reboot", "" },
-	{ QUOTA_WATCHES, "XENSTORED_ARGS=\"--watch-nb 512\" in /etc/default/xencommons; reboot", "" },
-	{ QUOTA_NODES, "XENSTORED_ARGS=\"--entry-nb 4000 --entry-size 4096\" in /etc/default/xencommons; reboot", "" },
-	{ PORT_LIMIT, "max_event_channels = 4095 in the domain's configuration; create it again", "" },
-	{ GRANT_LIMIT, "max_grant_frames = 128 in the domain's configuration; create it again",
-	  "gnttab_max_frames=128 on Xen's command line; reboot" },
-	{ MAPTRACK_LIMIT, "max_maptrack_frames = 4096 in the domain's configuration; create it again",
-	  "gnttab_max_maptrack_frames=4096 on Xen's command line; reboot" },
+/* The limits that are each domain's own, and dom0's. */
+static const struct raise {
+	enum finding limit;
+	const char *domU;
+	const char *dom0;
+} raises[] = {
+	{ PORT_LIMIT, "max_event_channels = 4095", NULL },
+	{ GRANT_LIMIT, "max_grant_frames = 128", "gnttab_max_frames=128" },
+	{ MAPTRACK_LIMIT, "max_maptrack_frames = 4096", "gnttab_max_maptrack_frames=4096" },
 };
+
+static void advice_oxenstored(const char *line, unsigned int more)
+{
+	advice(0, "sed -i 's/^%s *=.*/%s = %u/' /etc/xen/oxenstored.conf; reboot     (raises it for every guest%s)",
+	       line, line, more, store == ANY_STORE ? ", if oxenstored runs there" : "");
+}
+
+static void advice_quota(const struct quota *quota)
+{
+	if (store != XENSTORED)
+		advice_oxenstored(quota->line, quota->more);
+	if (store != OXENSTORED)
+		advice(0, "/usr/lib/xen-*/bin/xenstore-control quota set %s %u     (raises it for every guest%s)",
+		       quota->word, quota->more,
+		       store == ANY_STORE ? ", if xenstored runs there" : "");
+}
 
 static void advice_raise(enum finding limit, unsigned int domid)
 {
+	for (unsigned int i = 0; i < sizeof(quotas) / sizeof(quotas[0]); i++)
+		if (quotas[i].limit == limit && domid)
+			advice_quota(&quotas[i]);
 	for (unsigned int i = 0; i < sizeof(raises) / sizeof(raises[0]); i++) {
-		const char *how = domid ? raises[i].domU : raises[i].dom0;
-
-		if (raises[i].limit == limit && how[0])
-			advice(0, "%s     (raises it for domain %u)", how, domid);
+		if (raises[i].limit != limit)
+			continue;
+		if (domid)
+			advice(0, "%s in the domain's configuration; create it again     (raises it for domain %u)",
+			       raises[i].domU, domid);
+		else if (raises[i].dom0)
+			advice(0, "%s on Xen's command line; reboot     (raises it for domain 0)",
+			       raises[i].dom0);
 	}
 }
 
 /*
  * Xen says on its console how many frames a domain's grant table and maptrack have,
- * between "grant-table for remote d1" and the next domain.
+ * between "grant-table for remote d1" and the next domain. "" if it cannot be asked.
  */
-static void remark_frames(unsigned int domid)
+static void frames_of(unsigned int domid, char found[SHOWN])
 {
 	static const char *const keys[] = { "xl", "debug-keys", "g", NULL };
 	static const char *const dmesg[] = { "xl", "dmesg", NULL };
-	char begin[48], *text, *line, *rest, found[SHOWN] = "";
+	char begin[48], *text, *line, *rest;
 	bool here = false;
 
+	found[0] = '\0';
 	if (doctor.own)
 		return;
 	free(output_of(keys));
@@ -74,26 +142,84 @@ static void remark_frames(unsigned int domid)
 		if (strstr(line, "grant-table for remote d"))
 			here = strstr(line, begin);
 		else if (here && strstr(line, "maptrack frames"))
-			xb_printable(found, sizeof(found), line + strcspn(line, "0123456789"),
+			xb_printable(found, SHOWN, line + strcspn(line, "0123456789"),
 				     strlen(line + strcspn(line, "0123456789")));
 	}
-	if (found[0])
-		remark("Xen says of domain %u: %s", domid, found);
 	free(text);
 }
 
-/* An end of this domain, or of another, has met a limit. */
-void advice_limit(enum finding limit, unsigned int domid)
+/* Is a limit met that an end has met once? */
+enum room { UNKNOWN, ROOM, NO_ROOM };
+
+/* A table that has all its frames may have room in them. */
+static enum room room_in_frames(enum finding limit, const char *frames)
 {
-	char list[SHOWN];
+	unsigned int grant, grant_max, maptrack, maptrack_max;
+
+	if (sscanf(frames, "%u frames (%u max), %u maptrack frames (%u max)", &grant, &grant_max,
+		   &maptrack, &maptrack_max) != 4)
+		return UNKNOWN;
+	if (limit == GRANT_LIMIT)
+		return grant < grant_max ? ROOM : UNKNOWN;
+	return maptrack < maptrack_max ? ROOM : UNKNOWN;
+}
+
+/* check_limits() has tried for one more of those that this domain can try. */
+static enum room room_for(enum finding limit, unsigned int domid, const char *frames)
+{
+	bool quota = limit == QUOTA_TRANSACTIONS || limit == QUOTA_WATCHES || limit == QUOTA_NODES;
 
 	if (limit == GRANT_LIMIT || limit == MAPTRACK_LIMIT)
-		remark_frames(domid);
-	else if (domid != doctor.own)
-		advice(domid, "xbdoctor     (it says there who uses them up)");
-	if (limit == MAPTRACK_LIMIT && domid == doctor.own && holders("/dev/xen/gntdev", list))
+		return room_in_frames(limit, frames);
+	if (quota && domid == 0)
+		return ROOM;
+	if (domid != doctor.own || kernel_is_ill())
+		return UNKNOWN;
+	if (limit == PORT_LIMIT && access("/dev/xen/evtchn", F_OK))
+		return UNKNOWN;
+	return has_finding(NULL, limit) ? NO_ROOM : ROOM;
+}
+
+/*
+ * An end of this domain, or of another, has met a limit. As long as it is met nothing else
+ * helps than to free or raise it; and once it is not, only to bind the driver again.
+ */
+void advice_refused(const struct patient *patient, const struct side *side, enum finding limit)
+{
+	char frames[SHOWN] = "", list[SHOWN];
+	enum room room;
+
+	if (limit == GRANT_LIMIT || limit == MAPTRACK_LIMIT)
+		frames_of(side->domid, frames);
+	room = room_for(limit, side->domid, frames);
+	if (frames[0])
+		remark("Xen says of domain %u: %s", side->domid, frames);
+	if (room == ROOM) {
+		remark("that limit is not met now:");
+		advice_bind(patient, side);
+		return;
+	}
+	if (room == UNKNOWN && side->domid != doctor.own)
+		advice(side->domid, "xbdoctor     (it says there who uses them up, if it is met still)");
+	if (limit == MAPTRACK_LIMIT && side->domid == doctor.own && holders("/dev/xen/gntdev", list))
 		remark("beside the kernel, these map pages of others: %s", list);
-	advice_raise(limit, domid);
+	if (room == UNKNOWN)
+		remark("if something was freed since:");
+	advice_bind(patient, side);
+	if (room == UNKNOWN)
+		advice_raise(limit, side->domid);	/* else the domain's finding says it */
+}
+
+/*
+ * oxenstored has a limit for a value, for all domains and below that of a message. The
+ * other one refuses with ENOSPC what is too long, so this was too long for a message.
+ */
+void advice_shorter(const struct patient *patient, const struct side *side)
+{
+	if (store != XENSTORED)
+		advice_oxenstored("quota-maxsize", 4000);
+	remark("write less, or in several nodes: a message has room for 4,096 bytes. Then:");
+	advice_bind(patient, side);
 }
 
 /* -- XenStore -------------------------------------------------------------------------- */
@@ -122,7 +248,7 @@ static void try_node(struct xs_handle *xs, xs_transaction_t transaction,
 			snprintf(path, sizeof(path), "%s", side->path);
 	}
 	strcat(path, "/xbdoctor");
-	if (xs_write(xs, transaction, path, "", 0) || errno != ENOSPC)
+	if (xs_write(xs, transaction, path, "", 0) || !is_refusal(errno, ENOSPC))
 		return;
 	finding(NULL, ERROR, QUOTA_NODES,
 		"this domain, %u, owns as many XenStore nodes as it may: no more can be written",
@@ -142,10 +268,10 @@ static void try_transaction(struct xs_handle *xs, const struct patients *patient
 		xs_transaction_end(xs, transaction, true);
 		return;
 	}
-	if (errno != ENOSPC)
+	if (!is_refusal(errno, ENOSPC))
 		return;
 	finding(NULL, ERROR, QUOTA_TRANSACTIONS,
-		"this domain, %u, has as many XenStore transactions open as it may (10, unless xenstored was told otherwise): no driver can change its state",
+		"this domain, %u, has as many XenStore transactions open as it may (10, unless XenStore was told otherwise): no driver can change its state",
 		doctor.own);
 	report_holders("/dev/xen/xenbus", ", and can be ended to free them");
 	advice_raise(QUOTA_TRANSACTIONS, doctor.own);
@@ -157,11 +283,12 @@ static void try_watch(struct xs_handle *xs)
 		xs_unwatch(xs, "device", "xbdoctor");
 		return;
 	}
-	if (errno != E2BIG)
+	if (!is_refusal(errno, E2BIG))
 		return;
 	finding(NULL, ERROR, QUOTA_WATCHES,
-		"this domain, %u, has as many XenStore watches as it may (128, unless xenstored was told otherwise): no driver can be probed",
-		doctor.own);
+		"this domain, %u, has as many XenStore watches as it may (%u, unless %s was told otherwise): no driver can be probed",
+		doctor.own, store == OXENSTORED ? 100 : 128,
+		store == OXENSTORED ? "oxenstored" : "xenstored");
 	report_holders("/dev/xen/xenbus", ", and can be ended to free them");
 	advice_raise(QUOTA_WATCHES, doctor.own);
 }
@@ -206,7 +333,7 @@ static void count_nodes(unsigned int domid)
 	if (nr < QUOTA_OF_NODES)
 		return;
 	finding(NULL, WARNING, QUOTA_NODES,
-		"domain %u owns %s%u XenStore nodes, and may own %u unless xenstored was told otherwise: it cannot make more",
+		"domain %u owns %s%u XenStore nodes, and may own %u unless XenStore was told otherwise: it cannot make more",
 		domid, nr < COUNTED_MAX ? "" : "more than ", nr, QUOTA_OF_NODES);
 	advice(0, "xenstore-ls -f %s | cut -d / -f 5-6 | sort | uniq -c | sort -n", path);
 	advice_raise(QUOTA_NODES, domid);
@@ -364,17 +491,21 @@ static void look_at_gntdev(void)
 /* The kernel says it when it asks Xen for a frame more than the domain may have. */
 static void look_at_grants(void)
 {
-	char line[SHOWN];
+	char line[SHOWN], frames[SHOWN];
 
 	if (!log_has("max_grant_frames reached", "", line))
 		return;
 	finding(NULL, WARNING, GRANT_LIMIT,
 		"this domain's grant table was full at least once: \"%s\"", line);
-	advice_limit(GRANT_LIMIT, doctor.own);
+	frames_of(doctor.own, frames);
+	if (frames[0])
+		remark("Xen says of domain %u: %s", doctor.own, frames);
+	advice_raise(GRANT_LIMIT, doctor.own);
 }
 
 void check_limits(const struct patients *patients)
 {
+	find_store();
 	if (doctor.own)
 		try_xenstore(patients);	/* dom0 has no quota */
 	else if (doctor.wait)

@@ -203,13 +203,20 @@ bool kernel_is_ill(void)
 	return false;
 }
 
+/* Does one finding explain the other? If they are of a rank, the domain's does the device's. */
+static bool explains(const struct found *cause, const struct found *found)
+{
+	if (cause->what == found->what)
+		return !cause->patient && found->patient;
+	return cause->what < found->what && (!cause->patient || cause->patient == found->patient);
+}
+
 /* Is there something to mend before a connection can begin again? */
 static bool has_cause(const struct found *found)
 {
 	for (unsigned int i = 0; i < nr_found; i++)
 		if (list[i].severity == ERROR && list[i].what <= NO_XEN_DEVICE &&
-		    list[i].what < found->what &&
-		    (!list[i].patient || list[i].patient == found->patient))
+		    explains(&list[i], found))
 			return true;
 	return false;
 }
