@@ -60,7 +60,7 @@ names_sh() {
 	cat <<-'NAMES'
 		look() { /root/xbdoctor --wait 1 "$@" 2>&1; echo "status $?"; }
 		# until COMMAND...: it succeeds, soon
-		until_() { for try in $(seq 60); do "$@" >/dev/null 2>&1 && return; sleep 0.5; done; echo "never: $*"; }
+		until_() { for try in $(seq ${tries:-60}); do "$@" >/dev/null 2>&1 && return; sleep 0.5; done; echo "never: $*"; }
 		states() { [ "$(xenstore-read $F/state $B/state | paste -sd ' ')" = "$1" ]; }
 		# hold WHAT N: in the background, until let_go
 		hold() {
@@ -147,11 +147,9 @@ first "$said" quota-watches 'as many XenStore watches' "all watches are in use"
 has "$said" ': [0-9]+ \(hold\)' "it says who has them"
 well "$said" "the watches are given back"
 
-# One command is one transaction: smaller ones fill what is left.
-said=$(in_domU 'D=/local/domain/$g/data i=0; for many in 50 7 1; do
-		while i=$((i + 1)); [ $i -lt 300 ] && xenstore-write $(for j in $(seq $many); do echo $D/many/$i/$j x; done) 2>/dev/null; do :; done
-	done
-	look; xenstore-rm $D/many; look')
+# One node at a time, until one is refused because of the quota.
+said=$(in_domU 'tries=280; hold nodes 5000; cat /tmp/holds; look; let_go; xenstore-rm /local/domain/$g/data/many; look')
+has "$said" '^[0-9]+ nodes: ENOSPC$' "nodes are written until the quota is met"
 first "$said" quota-nodes 'as many XenStore nodes as it may' "all nodes are in use"
 well "$said" "the nodes are removed"
 
