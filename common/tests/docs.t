@@ -100,6 +100,9 @@ pasted() {
 		allocating event channel|port-limit
 		sharing a ring|grant-limit
 		mapping a ring's page by grant reference|maptrack-limit
+		mapping grant reference 779: grant status -13|maptrack-limit error-node
+		unknown error EQUOTA|the-limits-of-xenstore-and-how-to-raise-them
+		xenbus_dev_probe on device/mydevice/0|quota-watches
 		kernel BUG|kernel-bug
 		NULL pointer|kernel-bug
 		Oops|kernel-bug
