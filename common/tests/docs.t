@@ -94,7 +94,7 @@ pasted() {
 		probe of mydevice-0 failed with error|not-bound quota-watches
 		Argument list too long|quota-watches
 		E2BIG|quota-watches limits error-node
-		quota|quota-nodes limits
+		quota|the-limits-of-xenstore-and-how-to-raise-them quota-nodes limits
 		No space left on device|quota-nodes limits
 		28 publishing in device/mydevice/0|quota-nodes
 		allocating event channel|port-limit
