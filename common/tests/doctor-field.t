@@ -31,7 +31,7 @@ renamed() {
 	done
 }
 
-modules() { make -s -C "/usr/src/linux-headers-$("$lab" release)" M="$1" KCFLAGS=-Werror modules >/dev/null; }
+modules() { make -s -C "$("$lab" headers)" M="$1" KCFLAGS=-Werror modules >/dev/null; }
 
 # A frontend that never notifies: each wake-up of the backend's reader is lost.
 quiet_frontend() {

@@ -18,6 +18,7 @@ doctor=$work/xbdoctor
 docs=$top/docs/troubleshooting.md
 export LAB_TIMEOUT="${LAB_TIMEOUT:-300}"
 . "$top/common/tests/tap.sh"
+. "$top/common/tests/platform.sh"
 
 in_dom0() { "$lab" run dom0 ". /tmp/faults.sh; $1" </dev/null; }
 in_domU() { "$lab" run domU "$1" </dev/null; }
@@ -205,7 +206,7 @@ faults_sh >"$work/faults.sh"
 libm=$(ldd "$doctor" | awk '$1 == "libm.so.6" { print $3 }')	# the sanitizers', and no other program's there
 "$lab" put dom0 "$doctor" "$work/faults.sh" "$top/03-shared-memory/activate.sh" "$top/03-shared-memory/deactivate.sh" /tmp && "$lab" put domU "$doctor" /tmp &&
 	for domain in dom0 domU; do
-		"$lab" put $domain "$libm" /lib/x86_64-linux-gnu && "$lab" put $domain "$top/.build/tools/xbdoctor" /root || break
+		"$lab" put $domain "$libm" "/lib/$gnu" && "$lab" put $domain "$top/.build/tools/xbdoctor" /root || break
 	done &&
 	quick && in_dom0 '/tmp/xbdoctor --version' >/dev/null || bail_out "xbdoctor cannot be copied to the lab"
 

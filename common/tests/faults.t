@@ -10,13 +10,12 @@
 
 . "$(dirname "$0")/stage.sh"
 fault=$top/common/tests/fault
-release=$("$lab" release)
 
 build_fault_module() {
 	rm -rf "$work"
 	mkdir -p "$work"
 	cp "$fault/Kbuild" "$fault/mydevicefault.c" "$work"
-	make -C "/usr/src/linux-headers-$release" M="$work" KCFLAGS=-Werror modules
+	make -C "$("$lab" headers)" M="$work" KCFLAGS=-Werror modules
 }
 
 # -- what can fail -----------------------------------------------------------

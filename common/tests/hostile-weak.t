@@ -17,7 +17,7 @@ make_variant() {
 	(cd "$top" && tar -cf - $honest/Makefile $honest/Kbuild $honest/*.[ch] $honest/*.sh) |
 		tar -C "$tree" --strip-components=1 -xf - &&
 		patch -s -d "$tree" -p1 <"$hostile/weak/$1.patch" &&
-		make -s -C "$tree" KDIR="/usr/src/linux-headers-$("$lab" release)" &&
+		make -s -C "$tree" KDIR="$("$lab" headers)" &&
 		strip --strip-debug "$tree"/*.ko &&
 		cp "$tree"/*.ko "$tree"/*activate.sh "$work/kit/$honest"
 }

@@ -50,7 +50,7 @@ qemu() {
 
 # QEMUs that stay in this lab's directory, be it there or removed.
 qemus() {
-	for p in $(pgrep -x qemu-system-x86); do readlink "/proc/$p/cwd"; done | grep -c "^$build/run.faults"
+	for p in $(pgrep '^qemu-system-'); do readlink "/proc/$p/cwd"; done | grep -c "^$build/run.faults"
 }
 
 # The images take long to make: they are the other labs', by another name.

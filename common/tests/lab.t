@@ -10,6 +10,7 @@ work=$top/.build/tests/lab.t
 mkdir -p "$work" || exit
 export work LAB_TIMEOUT=300
 . "$top/common/tests/tap.sh"
+. "$top/common/tests/platform.sh"
 
 in_dom0() { "$lab" run dom0 "$1" </dev/null; }
 in_domU() { "$lab" run domU "$1" </dev/null; }
@@ -58,7 +59,7 @@ waits_for_a_build() {
 
 "$lab" start || bail_out "the lab does not start"
 
-has "$(in_dom0 'xl info')" '^xen_version *: 4\.17' "dom0's toolstack speaks to Xen 4.17"
+has "$(in_dom0 'xl info')" "^xen_version *: $xen" "dom0's toolstack speaks to Xen $xen"
 has "$(in_dom0 'xl list')" '^domU1 +[1-9]' "the domU is a domain of it"
 has "$(in_dom0 'cat /proc/xen/capabilities')" control_d "dom0 is the control domain"
 is "$(in_domU 'cat /proc/xen/capabilities')" "" "the domU is not"
@@ -69,7 +70,7 @@ is "$(in_domU 'uname -r')" "$release" "so is the domU's"
 
 # A root made of Debian's packages holds nothing that the host happens to have.
 packages=$("$lab" packages)
-has "$packages" '^xen-hypervisor-4\.17-amd64 4\.17' "the lab says what it is made of: the hypervisor"
+has "$packages" "^xen-hypervisor-$xen-$arch $xen" "the lab says what it is made of: the hypervisor"
 has "$packages" "^linux-image-$release " "... and the kernel"
 is "$(printf '%s\n' "$packages" | grep -vc ' ')" 0 "each package with its version"
 

@@ -7,6 +7,7 @@
 
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 . "$top/common/tests/tap.sh"
+. "$top/common/tests/platform.sh"
 . "$top/common/tests/unpacked.sh"
 model=$top/common/tests/model
 stage=$top/03-shared-memory
@@ -116,8 +117,8 @@ fetch_cbmc() {
 in_cbmc() {
 	program=$1
 	shift
-	"$cbmc/debian/usr/lib64/ld-linux-x86-64.so.2" \
-		--library-path "$cbmc/debian/usr/lib/x86_64-linux-gnu:$cbmc/debian/usr/lib" \
+	"$cbmc/debian/usr/$loader" \
+		--library-path "$cbmc/debian/usr/lib/$gnu:$cbmc/debian/usr/lib" \
 		"$cbmc/debian/usr/bin/$program" "$@"
 }
 
@@ -332,7 +333,7 @@ litmus() {
 		pass "the litmus tests # SKIP herd7 is not installed"
 		return
 	fi
-	tar -C "$work" --strip-components=2 -xf /usr/src/linux-source-6.1.tar.xz linux-source-6.1/tools/memory-model ||
+	tar -C "$work" --strip-components=2 -xf "/usr/src/linux-source-$linux.tar.xz" "linux-source-$linux/tools/memory-model" ||
 		bail_out "the kernel's memory model cannot be unpacked"
 	for test in "$model"/*.litmus; do
 		ok "litmus: ${test##*/}" as_it_says "$test"

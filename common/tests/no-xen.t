@@ -8,6 +8,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd -P)
 lab=$top/common/lab/lab
 work=$top/.build/tests/no-xen.t
 . "$top/common/tests/tap.sh"
+. "$top/common/tests/platform.sh"
 
 # A second archive after the first replaces and adds files.
 make_initrd() {
@@ -24,15 +25,19 @@ make_initrd() {
 	INIT
 	chmod +x "$work/root/init"
 	(cd "$work/root" && find . | cpio --quiet -o -H newc) >"$work/more.cpio" || return 1
-	cat "${LAB_BUILD:-$top/.build/lab}"/images/*/domU.cpio "$work/more.cpio" >"$work/initrd"
+	cat "$images/domU.cpio" "$work/more.cpio" >"$work/initrd"
 }
 
-"$lab" start || bail_out "the lab does not start"
+images=$("$lab" images) || bail_out "the lab's images cannot be made"
 make -s -C "$top/03-shared-memory" built WHERE=lab >/dev/null 2>&1 || bail_out "03-shared-memory does not build"
 ok "a root with the modules in it" make_initrd
-timeout 120 qemu-system-x86_64 -accel tcg -cpu max -m 256 -nodefaults -display none -no-reboot \
-	-serial stdio -kernel "${LAB_BUILD:-$top/.build/lab}"/images/*/vmlinux -initrd "$work/initrd" \
-	-append "console=ttyS0 quiet panic=-1" </dev/null >"$work/console" 2>&1
+case $arch in
+amd64) machine=pc console=ttyS0 ;;
+arm64) machine=virt console=ttyAMA0 ;;
+esac
+timeout 120 "$qemu" -machine "$machine" -accel tcg -cpu max -m 256 -nodefaults -display none -no-reboot \
+	-serial stdio -kernel "$images/vmlinux" -initrd "$work/initrd" \
+	-append "console=$console quiet panic=-1" </dev/null >"$work/console" 2>&1
 said=$(tr -d '\r' <"$work/console")
 for end in front back; do
 	has "$said" "mydevice$end: this is not a Xen domain" "mydevice$end.ko says what is wrong"

@@ -5,7 +5,8 @@
 # build without a word, in the kernel's style? A test sets top and work.
 
 scripts=$top/.build/tests/scripts
-headers=/usr/src/linux-headers-$("$top/common/lab/lab" release)
+. "$top/common/tests/platform.sh"
+headers=$("$top/common/lab/lab" headers)
 
 # builds_silently DIRECTORY: only the driver's sources are there.
 builds_silently() {
@@ -19,8 +20,7 @@ is_silent() {
 	! grep -E 'warning|error' "$1"
 }
 
-# checkpatch and the semantic patches come only with the kernel's source, from
-# which they are taken once.
+# checkpatch, kernel-doc and the semantic patches are taken from the kernel's source, once.
 unpack_scripts() {
 	[ ! -e "$scripts/complete" ] || return 0
 	mkdir -p "${scripts%/*}" || return
@@ -29,9 +29,9 @@ unpack_scripts() {
 		[ ! -e "$scripts/complete" ] || exit 0
 		rm -rf "$scripts"
 		mkdir -p "$scripts"
-		tar -C "$scripts" --strip-components=2 -xf /usr/src/linux-source-6.1.tar.xz \
-			linux-source-6.1/scripts/checkpatch.pl linux-source-6.1/scripts/spelling.txt \
-			linux-source-6.1/scripts/const_structs.checkpatch linux-source-6.1/scripts/coccinelle &&
+		from=linux-source-$linux/scripts
+		tar -C "$scripts" --strip-components=2 -xf "/usr/src/linux-source-$linux.tar.xz" \
+			"$from/checkpatch.pl" "$from/spelling.txt" "$from/const_structs.checkpatch" "$from/kernel-doc" "$from/coccinelle" &&
 			touch "$scripts/complete"
 	) 9>"$scripts.lock"
 }
@@ -49,7 +49,7 @@ in_kernel_style() {
 
 documented() {
 	modules_sources "$1" | while read -r file; do
-		/usr/lib/linux-kbuild-6.1/scripts/kernel-doc -none -Werror "$file" || exit
+		perl "$scripts/kernel-doc" -none -Werror "$file" || exit
 	done
 }
 
