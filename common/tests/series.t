@@ -12,6 +12,8 @@ unset STEP
 most_added=300
 most_removed=15
 tree=$work/tree
+own=$work/own
+export LAB_BUILD="${LAB_BUILD:-$top/.build/lab}"
 patches=docs/series/$stage
 cd "$top" || exit
 rm -rf "${work:?}"/* && mkdir -p "$work" || exit
@@ -33,10 +35,18 @@ has_commands() { series message "$1" | grep -E '^Try-dom[U0]: '; }
 
 process_builds() { make -s --no-print-directory -C "$1" mydevicepeer; }
 
+# The steps are built in a copy of the tree: a reader of the posts, who is tested at the
+# same time, spoils one in this tree.
+copy_tree() {
+	rm -rf "$1" && mkdir -p "$1" &&
+		git ls-files -z --cached --others --exclude-standard Makefile .gitignore common '0*-*' docs |
+		tar -c --null -T - -f - | tar -C "$1" -xf -
+}
+
 # W=1 and sparse look at a step where it is built for make load, which then takes what was
 # built. What is there already may have been built without W=1, and is built again.
 step_builds_silently() {
-	make --no-print-directory -C "$stage" modules WHERE=lab STEP="$1" W=1 C=2 CF=-D__CHECK_ENDIAN__ KCFLAGS=-Werror \
+	make --no-print-directory -C "$own/$stage" modules WHERE=lab STEP="$1" W=1 C=2 CF=-D__CHECK_ENDIAN__ KCFLAGS=-Werror \
 		>"$work/$1.log" 2>&1 && is_silent "$work/$1.log" || { cat "$work/$1.log"; return 1; }
 }
 
@@ -58,12 +68,6 @@ sources_of_step() {
 }
 
 # -- common/series, in a copy of the tree ----------------------------------------------
-
-copy_tree() {
-	rm -rf "$tree" && mkdir -p "$tree" &&
-		git ls-files -z --cached --others --exclude-standard Makefile .gitignore common '0*-*' docs |
-		tar -c --null -T - -f - | tar -C "$tree" -xf -
-}
 
 # The settings of a reader who has many.
 settings() {
@@ -115,7 +119,7 @@ finish() {
 }
 
 tool() {
-	copy_tree || bail_out "the tree cannot be copied"
+	copy_tree "$tree" || bail_out "the tree cannot be copied"
 	settings >"$work/config"
 	export GIT_CONFIG_GLOBAL="$work/config" TZ=Asia/Tokyo
 	cd "$tree" || exit
@@ -181,7 +185,7 @@ tool() {
 
 # -- the steps in the lab ---------------------------------------------------------------
 
-on_step() { make --no-print-directory -C "$top/$stage" "$1" STEP="$step"; }
+on_step() { make --no-print-directory -C "$own/$stage" "$1" STEP="$step"; }
 
 # What its Try- lines show; the commands themselves are shown with a $ before them.
 shows_something() {
@@ -217,6 +221,7 @@ for step in $(seq "$steps"); do
 	few $(printf '%s\n' "$list" | sed -n "${step}s/^ *\([0-9]*\) *+\([0-9]*\) *-\([0-9]*\) .*/\1 \2 \3/p")
 done
 ok "the kernel's scripts can be unpacked" unpack_scripts
+copy_tree "$own" || bail_out "the tree cannot be copied"
 for step in $(seq "$steps"); do sources_of_step "$step"; done
 ok "checkpatch --strict has nothing to say of what each step changes" in_kernel_style "$work/changed"/*
 tool
