@@ -22,6 +22,9 @@ make_variant() {
 		cp "$tree"/*.ko "$tree"/*activate.sh "$work/kit/$honest"
 }
 
+# dom0 is dead if it says no more; one that hangs has said nothing of that.
+is_dead() { printf '%s\n' "$said" | grep -q 'does not answer' || ! LAB_TIMEOUT=30 in_dom0 true >/dev/null 2>&1; }
+
 # beaten CASE PATTERN: in a lab that nobody has hurt yet. A victim that is dead is beaten,
 # too, where the pattern says so.
 beaten() {
@@ -29,7 +32,7 @@ beaten() {
 	fresh_lab
 	prepare && begin_attack $side || return
 	said=$(LAB_TIMEOUT=200 in_dom0 "ln -sfn $stage /tmp/kit/stage; ATTACK_ALONE=y sh /tmp/kit/hostile/judge $side $stage $guest $1" 2>&1)
-	! printf '%s\n' "$said" | grep -q 'does not answer' || said="$said
+	! is_dead || said="$said
 cases/$1: dom0 is no more"
 	has "$said" "cases/$1:.*$2" "$variant is beaten by $1"
 	echo "# $(printf '%s\n' "$said" | grep -m 1 -E "cases/$1:|^cost" | sed 's/^.*cases/cases/' | cut -c 1-150)"
