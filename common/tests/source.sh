@@ -4,8 +4,8 @@
 # What a driver's sources are held against, a stage's or a step's of a series: do they
 # build without a word, in the kernel's style? A test sets top and work.
 
-scripts=$top/.build/tests/scripts
 . "$top/common/tests/platform.sh"
+scripts=$top/.build/tests/scripts.$linux
 headers=$("$top/common/lab/lab" headers)
 
 # is_silent LOG: of a build with W=1 and sparse.

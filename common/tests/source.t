@@ -127,7 +127,7 @@ finds_a_duplicate() {
 
 # sourced FILE: the files of common/tests that this one is made of, beside itself.
 sourced() {
-	sed -n 's,^\. .*/\([-a-z0-9.]*\)"\{0\,1\}$,\1,p' "$1" | while read -r part; do
+	sed -n -E 's,^\. .*(tests|dirname "\$0"\))/([-a-z0-9.]+)"?$,\2,p' "$1" | while read -r part; do
 		echo "${1%/*}/$part"
 		sourced "${1%/*}/$part"
 	done
@@ -150,8 +150,8 @@ hidden_functions() {
 
 finds_a_hidden_function() {
 	printf 'flows() { :; }\n' >"$work/one.sh"
-	printf '. "$top/one.sh"\nokay() { :; }\n' >"$work/two.sh"
-	printf '. "$top/two.sh"\nflows() { :; }\n# Instead of two.sh'"'"'s.\nokay() { :; }\n' >"$work/three.t"
+	printf '. "$top/common/tests/one.sh"\nokay() { :; }\n' >"$work/two.sh"
+	printf '. "$(dirname "$0")/two.sh"\nflows() { :; }\n# Instead of two.sh'"'"'s.\nokay() { :; }\n' >"$work/three.t"
 	[ "$(hidden_functions "$work/three.t")" = "$work/three.t: flows hides that of $work/one.sh" ]
 }
 
