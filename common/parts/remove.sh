@@ -145,7 +145,12 @@ nothing_left() {
 	} >"$tmp/left"
 	[ ! -s "$tmp/left" ] || { sed 's/^/    /' "$tmp/left" >&2; die "not everything could be removed: this is left (see above)."; }
 	case $silent in
-	*' is paused'* | *' has crashed'*) die "no device is left, and no module where that can be seen; but $silent." ;;
+	*' is paused'*)
+		paused=${silent%% is paused*}
+		die "no device is left, and no module where that can be seen; but $silent." \
+			"Let it go on: common/lab/lab run dom0 'xl unpause ${paused##*, }'" "Then type the same command again."
+		;;
+	*' has crashed'*) die "no device is left, and no module where that can be seen; but $silent." ;;
 	esac
 }
 

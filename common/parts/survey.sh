@@ -22,6 +22,7 @@
 survey() {
 	facts='' silent=''
 	if [ "$where" = lab ]; then
+		asked=${asked:-$domains} domains=$asked
 		ask dom0
 		leave_out_silent
 		for domain in $domains; do
