@@ -346,7 +346,7 @@ in_dom0 'toy toy 0 2 2
 	for i in 1 2 3 4 5 6 8; do
 		for j in 1 2 3 4 5 6 8; do
 			xenstore-write $f/state $i $k/state $j
-			/tmp/xbdoctor -w 0 toy | awk "
+			'"$sees"' -w 0 toy | awk "
 				/^ok/ { print \"healthy\" }
 				/#closed\]/ { print \"closed\" }
 				/: the frontend is .*: the backend, in domain 0, .*#/ { sub(/.*#/, \"B:\"); sub(/\].*/, \"\"); print }
@@ -501,8 +501,8 @@ said=$(in_dom0 'xenstore-write $F/backend "$(printf "a\033[31mb\rc\177")" $F/fea
 has "$said" 'frontend.s node backend is "a\\e\[31mb\\rc\\x7f"' "control characters are shown, not sent to the terminal"
 is "$(printf '%s' "$said" | tr -d '\12\40-\176' | wc -c)" 0 "no other byte than printable ones is printed"
 has "$said" 'feature-x is no number: "y{100,180}\.\.\."' "a long value is cut"
-said=$(in_dom0 'i=0; while [ $i -lt 150 ]; do
-		set --; n=0; while [ $n -lt 10 ]; do set -- "$@" $F/many/$i-$n x; n=$((n + 1)); done
+said=$(in_dom0 'i=0; while [ $i -lt 30 ]; do
+		set --; n=0; while [ $n -lt 50 ]; do set -- "$@" $F/many/$i-$n x; n=$((n + 1)); done
 		xenstore-write "$@"; i=$((i + 1)); done
 	/tmp/xbdoctor mydevice 2>&1; echo status $?; xenstore-rm $F/many')
 has "$said" '^ok: mydevice' "a thousand and more nodes are no fault"

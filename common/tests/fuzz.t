@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The ring code with libFuzzer as its peer, for FUZZ_SECONDS (default: 60). Then
-# again with one line of mydevice.h, or of the end in fuzz.c, spoiled at a time: each time it
-# must notice.
+# The ring code with libFuzzer as its peer, for FUZZ_SECONDS (default: 30, with CHECK=long 60).
+# Then again with one line of mydevice.h, or of the end in fuzz.c, spoiled at a time: each time
+# it must notice.
 
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 . "$top/common/tests/tap.sh"
 work=$top/.build/tests/fuzz.t
-seconds=${FUZZ_SECONDS:-60}
+case ${CHECK-} in long) seconds=${FUZZ_SECONDS:-60} ;; *) seconds=${FUZZ_SECONDS:-30} ;; esac
 case $seconds in '' | *[!0-9]* | 0*) bail_out "FUZZ_SECONDS is a number of seconds: not '$seconds'" ;; esac
 
 # compile DIRECTORY [OPTION]: of the tree that it is.

@@ -30,7 +30,7 @@ await() {
 until_says() { await "grep -Eq -- '$1' /tmp/said.$n"; }
 status() { await "[ -s /tmp/status.$n ]" && cat /tmp/status.$n; }
 end() { kill -${1:-TERM} $(cat /tmp/pid.$n); status; }
-times() { grep -Ec -- "$1" /tmp/said.$n; }
+how_often() { grep -Ec -- "$1" /tmp/said.$n; }
 HERE
 
 here() { in=$1; shift; "$lab" run "$in" ". /tmp/here.sh; $*" </dev/null; }
@@ -52,7 +52,7 @@ both_start() {
 
 both_end() {
 	is "$(front end) $(back end)" "0 0" "both leave when they are told to"
-	is "$(front 'times Sanitizer') $(back 'times Sanitizer')" "0 0" "no sanitizer has a complaint"
+	is "$(front 'how_often Sanitizer') $(back 'how_often Sanitizer')" "0 0" "no sanitizer has a complaint"
 }
 
 # -- the lock -----------------------------------------------------------------------
@@ -86,7 +86,7 @@ mixed() {
 	has "$(in_dom0 "xenstore-read /local/domain/0/error/backend/mydevice/$guest/0/error")" 'speaks version' "in XenStore, too"
 	front "start $1 --frontend"
 	front status >/dev/null
-	is "$(back 'times "speaks version"')" 1 "but once"
+	is "$(back 'how_often "speaks version"')" 1 "but once"
 	front "start $2 --frontend"
 	ok "one that speaks the same takes its place" until_state '4 4'
 	both_end
@@ -99,13 +99,13 @@ lies() {
 	back "start $1 --backend --keep $guest; until_says Hello"
 	in_domU "cd /tmp; for i in \$(seq 20); do xenstore-write device/mydevice/0/state 1; xenstore-write device/mydevice/0/version 9 device/mydevice/0/state 3; done"
 	is "$(back status)" 76 "stage $1: a backend leaves a frontend that lies"
-	is "$(back 'times "wants version 9"; grep -c . /tmp/said.0' | paste -sd ' ')" '1 3' "one line says why, hello and goodbye are the others"
+	is "$(back 'how_often "wants version 9"; grep -c . /tmp/said.0' | paste -sd ' ')" '1 3' "one line says why, hello and goodbye are the others"
 	is "$(state_of)" '3 6' "and it is Closed"
 	in_dom0 "xenstore-write $(back_dir)/state 1; xenstore-rm $(back_dir)/versions"
 	front "start $1 --frontend --keep; until_says Hello"
 	in_dom0 "for i in \$(seq 20); do xenstore-write $(back_dir)/state 6; xenstore-write $(back_dir)/state 2; done"
 	is "$(front status)" 76 "stage $1: a frontend leaves a backend that lies"
-	is "$(front 'times "versions: No such"; grep -c . /tmp/said.0' | paste -sd ' ')" '1 3' "one line says why"
+	is "$(front 'how_often "versions: No such"; grep -c . /tmp/said.0' | paste -sd ' ')" '1 3' "one line says why"
 	in_dom0 "xenstore-write $(back_dir)/state 6"
 }
 
@@ -118,7 +118,7 @@ alternates() {
 			xenstore-write \$own/version 1 \$own/state 3; await '[ \$(xenstore-read \$other/state) = 4 ]'
 			xenstore-write \$own/state 1; await '[ \$(xenstore-read \$other/state) = 2 ]'
 		done"
-	is "$(back 'times "speaks version 9"; times Connected; end' | paste -sd ' ')" '1 10 0' "a frontend changes its version ten times: that is said once"
+	is "$(back 'how_often "speaks version 9"; how_often Connected; end' | paste -sd ' ')" '1 10 0' "a frontend changes its version ten times: that is said once"
 	in_domU 'xenstore-write device/mydevice/0/state 6'
 	front 'start 1 --frontend --keep; until_says Hello'
 	back "own=$(back_dir) other=$(front_dir)
@@ -130,7 +130,7 @@ alternates() {
 			xenstore-write \$own/state 4; becomes 4
 			xenstore-write \$own/state 6; becomes 6
 		done"
-	is "$(front 'times "speaks no version"; times Connected; end' | paste -sd ' ')" '1 10 0' "a backend, too"
+	is "$(front 'how_often "speaks no version"; how_often Connected; end' | paste -sd ' ')" '1 10 0' "a backend, too"
 }
 
 # The other end goes through its states, as fast as it can.
@@ -284,7 +284,7 @@ saved() {
 	ok "bytes flow to the guest" front 'await "grep after /tmp/got"'
 	ok "and from it" back 'await "grep after /tmp/got"'
 	is "$({ in_dom0 'cat /tmp/got'; in_domU 'cat /tmp/got'; } | paste -sd ' ')" "before after before after" "each byte once"
-	is "$(state_of) $(front 'times restored')" "4 4 0" "both ends are Connected all the time"
+	is "$(state_of) $(front 'how_often restored')" "4 4 0" "both ends are Connected all the time"
 	both_end
 	for end in dom0 domU; do in_$end 'kill $(cat /tmp/holder)'; done
 }
