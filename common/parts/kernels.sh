@@ -50,6 +50,8 @@ check_kernels() {
 # Lines of a kernel's log that say that something is wrong. A soft lockup is no fault of
 # the driver where the machine is emulated, on a host that does other things, too.
 complaint='BUG:|kernel BUG|WARNING:|Oops|general protection fault|Unable to handle|Internal error|KASAN|UBSAN'
+# Those after which a thread is dead.
+deadly='kernel BUG|BUG: (kernel|unable)|Oops|general protection fault|Unable to handle|Internal error|[[]#[0-9]'
 
 # since TIME: of a kernel's log, what is later.
 since() {
@@ -58,17 +60,17 @@ since() {
 		time + 0 > since + 0'
 }
 
-# complaints: of a kernel's log, from the first on, without registers and code.
+# complaints [PATTERN]: of a kernel's log, from the first on, without registers and code.
 complaints() {
 	grep -v 'soft lockup' | grep -Ev '\] ((Code|PKRU|PGD|Modules linked in|R[A-Z0-9]+|E?FLAGS|FS|CS|CR2|DR[0-9]):|R[A-Z0-9]+: 0| \?)' |
-		awk -v pattern="$complaint" '$0 ~ pattern { found = 1 } found' | head -n 24 | sed 's/^/    /'
+		awk -v pattern="${1-$complaint}" '$0 ~ pattern { found = 1 } found' | head -n 24 | sed 's/^/    /'
 }
 
 # die_crashed DOMAIN
 die_crashed() {
 	say "the kernel of $(called "$1") says:" >&2
 	limit=20
-	in_domain "$1" dmesg 2>/dev/null | complaints >"$tmp/said"
+	in_domain "$1" dmesg 2>/dev/null | complaints "$deadly" >"$tmp/said"
 	if [ -s "$tmp/said" ] || [ "$where" = host ]; then cat "$tmp/said" >&2; else "$lab" printed "$1" >&2; fi
 	[ "$where" = lab ] ||
 		die "the kernel of this domain has crashed (see above); what is done to a device now may wait for ever." "Reboot this domain."

@@ -59,8 +59,8 @@ grants_of() {
 comes_back() { restore_paused /tmp/fresh && go_on domU1; }
 
 # To dom0 a guest that crashes or reboots is destroyed, too; and a guest that goes takes its
-# directory along, which the hostile frontends of every stage do. So make check has this
-# for the last stage, where most is held, and CHECK=long for all.
+# directory along, which the hostile frontends do. So make check has this for the last stage,
+# where most is held, and CHECK=long for all.
 guest() {
 	! has_nodes || devices="1 2"	# at dom0's end that is every kind of user
 	ok "the guest is kept as it is without a device" keep_fresh domU1 || return
