@@ -45,7 +45,7 @@ build() {
 	rm -rf "$work"
 	mkdir -p "$work/ill"
 	make -s -C "$top/common/tools" programs || return
-	cp "$parts/Kbuild" "$parts"/hang.c "$parts"/trap.c "$work/ill" && modules "$work/ill" || return
+	cp "$parts/Kbuild" "$parts"/hang.c "$parts"/doze.c "$parts"/trap.c "$work/ill" && modules "$work/ill" || return
 	gcc -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -static -o "$work/hold" "$parts/hold.c" || return
 	renamed "$work/mything" 01-hello-probe mything
 	renamed "$work/first" 01-hello-probe mydevice
@@ -119,7 +119,7 @@ make -s -C "$top/$stage" load WHERE=lab >"$work/load.log" 2>&1 || { cat "$work/l
 	"$lab" put domU "$work/names.sh" /tmp || bail_out "nothing can be copied to the lab"
 "$lab" put dom0 "$top/.build/tools/xbdoctor" "$work/ill/hang.ko" "$work/mything/mythingback.ko" \
 	"$top/$stage/mydeviceback.ko" /root &&
-	"$lab" put domU "$top/.build/tools/xbdoctor" "$work/hold" "$work/ill/trap.ko" "$work/mything/mythingfront.ko" \
+	"$lab" put domU "$top/.build/tools/xbdoctor" "$work/hold" "$work/ill/trap.ko" "$work/ill/doze.ko" "$work/mything/mythingfront.ko" \
 		"$work/quiet/mydevicefront.ko" /root || bail_out "nothing can be copied to the lab"
 well "$(in_dom0 'look')" "dom0, before anything is done"
 well "$(in_domU 'look')" "domU, before anything is done"
@@ -212,12 +212,21 @@ said=$(in_dom0 'P=$(pidof mydevicepeer)
 	echo -- 1; kill -STOP $P; look mydevice; kill -CONT $P; sleep 1
 	echo -- 2; echo 10 >/sys/module/xen_gntdev/parameters/limit; look mydevice; echo 65536 >/sys/module/xen_gntdev/parameters/limit
 	echo -- 3; look mydevice
-	echo -- 4; kill -KILL $P; sleep 1; look mydevice')
+	echo -- 4; mkdir -p /tmp/cg; mount -t cgroup2 none /tmp/cg; mkdir /tmp/cg/held
+	echo $P >/tmp/cg/held/cgroup.procs; echo 1 >/tmp/cg/held/cgroup.freeze; sleep 0.5; look mydevice
+	echo 0 >/tmp/cg/held/cgroup.freeze; sleep 1
+	echo -- 5; look mydevice
+	echo -- 6; kill -KILL $P; sleep 1; XBDOCTOR_STAGE=03-shared-memory XBDOCTOR_WHERE=lab look mydevice
+	rmdir /tmp/cg/held; umount /tmp/cg')
 first "$(part 1 "$said")" process-stopped 'process [0-9]+ \(mydevicepeer\), which is the backend, is stopped' "a stopped process"
 has "$(part 1 "$said")" '^    kill -CONT [0-9]+$' "it says how the process goes on"
 finds "$(part 2 "$said")" gntdev-limit 'mydevicepeer\): [0-9]+' "gntdev's limit"
 well "$(part 3 "$said")" "the process goes on"
-first "$(part 4 "$said")" process-gone 'process [0-9]+, which was the backend, is gone' "a process that was killed"
+first "$(part 4 "$said")" process-stopped 'which is the backend, is frozen, with its cgroup' "a frozen process"
+has "$(part 4 "$said")" '^    echo 0 >/tmp/cg/held/cgroup.freeze$' "it says how that goes on"
+well "$(part 5 "$said")" "it goes on"
+first "$(part 6 "$said")" process-gone 'process [0-9]+, which was the backend, is gone' "a process that was killed"
+has "$(part 6 "$said")" "make -C 03-shared-memory load$" "nothing would drive it if it were only activated again"
 make -s -C "$top/$stage" load WHERE=lab >"$work/load.log" 2>&1 || { cat "$work/load.log"; bail_out "the modules cannot be loaded again"; }
 well "$(in_dom0 'look mydevice')" "the modules, after a process"
 
@@ -289,6 +298,15 @@ said=$(in_dom0 'insmod /root/hang.ko; device hang; sleep 1; (sh /tmp/deactivate.
 first "$(part 1 "$said")" xenwatch-blocked 'does not come back from hang_probe.* \[hang\]' "xenwatch is blocked"
 lacks "$(part 1 "$said")" 'xenstore-write|bind$|activate' "xenwatch is blocked: nothing is to be written or bound"
 well "$(part 2 "$said")" "xenwatch is back"
+
+# The same in the guest, in a call that nobody sees on the stack. Who gives back a watch then
+# waits for as long as xenwatch does, and is no more to be ended than that.
+in_domU 'insmod /root/doze.ko'
+in_dom0 'device doze; sleep 1; xenstore-write /local/domain/0/backend/doze/$g/0/state 2'
+said=$(LAB_TIMEOUT=60 in_domU 'sleep 1; echo -- 1; look mydevice; echo 1 >/sys/module/doze/parameters/go; sleep 2; echo -- 2; look mydevice; rmmod doze')
+first "$(part 1 "$said")" xenwatch-blocked 'does not come back from' "xenwatch is blocked in the guest"
+well "$(part 2 "$said")" "xenwatch is back in the guest"
+in_dom0 'no_device doze'
 
 # The guest's kernel says more than it should, and its xenwatch dies.
 said=$(in_domU 'echo "<1>kernel BUG at a/file.c:1!" >/dev/kmsg; look mydevice')

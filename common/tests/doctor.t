@@ -281,7 +281,7 @@ fault not-online "online is missing" 'xenstore-rm $B/online' 'xenstore-write $B/
 fault not-published 'has a node ring-ref, but no event-channel' \
 	'xenstore-read $F/event-channel >/tmp/port; xenstore-rm $F/event-channel' 'xenstore-write $F/event-channel $(cat /tmp/port)'
 fault not-published 'has a node ring-ref, but no out-ring-page-order' \
-	'xenstore-rm $F/out-ring-page-order' 'xenstore-write $F/out-ring-page-order 6'
+	'xenstore-rm $F/out-ring-page-order; xenstore-write $B/state 2' 'xenstore-write $F/out-ring-page-order 6 $B/state 4'
 fault not-published 'frontend is Connected and has no node version:' 'xenstore-read $F/version >/tmp/version; xenstore-rm $F/version' 'xenstore-write $F/version $(cat /tmp/version)'
 fault not-published 'backend is Connected and has no node versions:' 'xenstore-read $B/versions >/tmp/versions; xenstore-rm $B/versions' 'xenstore-write $B/versions $(cat /tmp/versions)'
 fault bad-version 'chose version "9", and the backend offers "[0-9]+"' 'xenstore-write $F/version 9' 'xenstore-write $F/version $(cat /tmp/version)'
@@ -291,7 +291,11 @@ fault bad-order 'in-ring-page-order is 9, and the backend maps at most 8' \
 fault bad-order 'out-ring-page-order is 6, and the backend maps at most 5' \
 	'xenstore-write $B/max-ring-page-order 5' 'xenstore-write $B/max-ring-page-order 8'
 fault mixed-stages 'different stages: the frontend has rings, and the backend knows of none' \
-	'xenstore-rm $B/max-ring-page-order' 'xenstore-write $B/max-ring-page-order 8'
+	'xenstore-rm $B/max-ring-page-order; xenstore-write $B/state 2' 'xenstore-write $B/max-ring-page-order 8 $B/state 4'
+said=$(in_dom0 'xenstore-rm $B/max-ring-page-order $F/out-ring-page-order $F/in-ring-page-order
+	/root/xbdoctor -w 1 mydevice 2>&1; echo status $?
+	xenstore-write $B/max-ring-page-order 8 $F/out-ring-page-order 6 $F/in-ring-page-order 6')
+has "$said" '^status 0$' "two ends of an early step, which knows no sizes, are well"
 
 # An interface and a disk by hand: healthy as their drivers leave them.
 said=$(in_dom0 'toy vif 7 4 4
@@ -441,6 +445,8 @@ meanings() {
 		maptrack-limit|grant status -13|13 mapping a ring's page by grant reference 776
 		maptrack-limit|grant status -13|13 mapping in shared page 776 from domain 1
 		maptrack-limit|grant status -13|28 mapping grant reference 779: grant status -13
+		error-node|Xen refused to map a page|mapping a ring: Invalid argument
+		gntalloc-limit|the limit of the pages that gntalloc shares|sharing a ring: No space left on device
 	MEANINGS
 }
 

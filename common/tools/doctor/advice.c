@@ -54,19 +54,35 @@ static void advice_by_hand(const struct patient *patient, unsigned int back)
 		     back, front->domid);
 }
 
+/* make load drives both ends, and makes the device with number 0. */
+static void advice_load(const struct patient *patient, unsigned int back)
+{
+	struct patient first = *patient;
+
+	first.number = 0;
+	advice_make(&first, "load", back);
+	if (patient->number)
+		advice_make(patient, "activate", back);
+}
+
 /*
  * How a device is taken away and made again. It gets a backend in the domain that had
- * it, or if that is gone in dom0.
+ * it, or if that is gone in dom0, where there may be no driver for it.
  */
 void advice_activate(const struct patient *patient)
 {
 	unsigned int guest = patient->side[XB_FRONT].domid;
 	unsigned int back = patient->side[XB_BACK].domid;
+	bool gone = is_gone(back);
 	const char *xl = patient->kind->xl;
 
-	if (is_gone(back))
+	if (gone)
 		back = 0;
-	if (is_ours(patient) && doctor.stage) {
+	if (gone && is_ours(patient) && !doctor.stage)
+		remark("load %s in domain 0, if it is not there; then:", patient->kind->module[XB_BACK]);
+	if (is_ours(patient) && doctor.stage && gone) {
+		advice_load(patient, back);
+	} else if (is_ours(patient) && doctor.stage) {
 		advice_make(patient, "activate", back);
 	} else if (xl) {
 		advice_again(0, "xl %s-detach %u %u; then xl %s-attach %u and its options", xl,
@@ -75,6 +91,20 @@ void advice_activate(const struct patient *patient)
 		if (!is_ours(patient))
 			remark("with the toolstack that made the device; or, if it was made by hand:");
 		advice_by_hand(patient, back);
+	}
+}
+
+void advice_drive(const struct patient *patient, const struct side *side)
+{
+	char driver[XB_NAME_MAX];
+
+	if (!is_ours(patient) || driver_for(patient, side->end, driver)) {
+		advice_activate(patient);
+	} else if (doctor.stage) {
+		advice_load(patient, patient->side[XB_BACK].domid);
+	} else {
+		remark("start the process again, or load %s; then:", patient->kind->module[side->end]);
+		advice_activate(patient);
 	}
 }
 

@@ -7,6 +7,7 @@
 #ifndef DOCTOR_H
 #define DOCTOR_H
 
+#include <limits.h>
 #include <stdint.h>
 
 #include "../xenbus.h"
@@ -185,6 +186,8 @@ bool has_published(const struct side *front);
 
 /* Advice that several checks give. */
 void advice_activate(const struct patient *patient);
+/* The same, of a device that nothing drives at this end any more. */
+void advice_drive(const struct patient *patient, const struct side *side);
 void advice_probe(const struct patient *patient);
 void advice_chmod(const struct patient *patient, const struct side *side);
 void advice_reset(void);
@@ -193,6 +196,8 @@ void advice_first(const char *type);
 /* limits.c: an end could not have what it needed, or could not write so much. */
 void advice_refused(const struct patient *patient, const struct side *side, enum finding limit);
 void advice_shorter(const struct patient *patient, const struct side *side);
+/* The limit that kept a process of this domain from mapping, or ERROR_NODE. */
+enum finding limit_of_mapping(unsigned int domid);
 
 /*
  * -- the checks: of this domain, and of a device. One of a device that returns false
@@ -200,6 +205,7 @@ void advice_shorter(const struct patient *patient, const struct side *side);
  */
 void check_kernel_log(void);				/* kernel.c */
 void check_xenwatch(void);
+void xenwatch_does_not_answer(void);
 void check_limits(const struct patients *patients);	/* limits.c */
 void check_dying(void);					/* domain.c */
 void check_files(void);					/* rings.c */
@@ -242,6 +248,7 @@ void node_name(const struct patient *patient, const struct side *side, char name
 bool is_bound(const struct patient *patient, const struct side *side);
 void advice_bind(const struct patient *patient, const struct side *side);
 bool driver_of(const struct patient *patient, const struct side *side, char name[XB_NAME_MAX]);
+bool driver_for(const struct patient *patient, enum xb_end end, char name[XB_NAME_MAX]);
 bool any_driver(enum xb_end end, bool (*match)(const char *driver, const void *with),
 		const void *with);
 
@@ -270,6 +277,11 @@ struct task {
 /* process.c: for every process; stops when @each returns true, and returns that. */
 bool each_process(bool (*each)(const struct task *task, void *with), void *with);
 bool task_of(int pid, int tid, struct task *task);
+/*
+ * A process that does not run, though it lives: why, "stopped" or "frozen", and the command that
+ * lets it go on. NULL if it may run.
+ */
+const char *why_held(const struct task *task, char cure[PATH_MAX]);
 /* How many pages of a file in /dev/xen a process has mapped. */
 unsigned long mapped_pages(int pid, const char *file);
 bool has_open(int pid, const char *file);

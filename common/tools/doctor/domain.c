@@ -3,6 +3,7 @@
  * xbdoctor: do the domains run in which the two ends are?
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,15 +100,18 @@ bool is_gone(unsigned int domid)
 static bool report_mapper(const struct task *task, void *with)
 {
 	unsigned long pages = mapped_pages(task->pid, "/dev/xen/gntdev");
+	char cure[PATH_MAX];
+	const char *why;
 
 	if (!pages || !strcmp(task->comm, "xenstored") || !strcmp(task->comm, "xenconsoled"))
 		return false;
 	++*(unsigned int *)with;
-	if (task->state == 'T' || task->state == 't')
-		advice(doctor.own, "kill -CONT %d     (%s is stopped, with %lu pages of other domains mapped)",
-		       task->pid, task->command, pages);
+	why = why_held(task, cure);
+	if (why)
+		advice(doctor.own, "%s     (%s is %s, with %lu pages of other domains mapped)", cure,
+		       task->command, why, pages);
 	else
-		advice(doctor.own, "kill %d     (%s has %lu pages of other domains mapped)",
+		advice(doctor.own, "kill %d     (or kill -9; %s has %lu pages of other domains mapped)",
 		       task->pid, task->command, pages);
 	return false;
 }

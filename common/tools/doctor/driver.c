@@ -183,7 +183,7 @@ static bool is_named_after(const char *driver, const void *with)
 }
 
 /* The driver that is loaded, or built in, for a type. */
-static bool driver_for(const struct patient *patient, enum xb_end end, char driver[XB_NAME_MAX])
+bool driver_for(const struct patient *patient, enum xb_end end, char driver[XB_NAME_MAX])
 {
 	const char *known = patient->kind->driver[end];
 	struct search search = { patient->type, driver };

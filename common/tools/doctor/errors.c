@@ -34,7 +34,15 @@ struct meaning {
 	const char *what;
 };
 
+/* All that gntdev tells a process that could not map. */
+static const char refused_mapping[] =
+	"Xen refused to map a page: there is no such grant (any more), or no maptrack frame is left";
+
 static const struct meaning meanings[] = {
+	/* A process ends with the error's name, and begins with no number. */
+	{ EINVAL, "mapping", ": Invalid argument", ERROR_NODE, refused_mapping },
+	{ ENOSPC, "sharing", ": No space left", GNTALLOC_LIMIT,
+	  "the limit of the pages that gntalloc shares for processes, or of the domain's grants" },
 	{ ENOSPC, "starting transaction", "", QUOTA_TRANSACTIONS,
 	  "the limit of a domain's open XenStore transactions" },
 	/* oxenstored says "EQUOTA", which Linux does not know. */
@@ -98,14 +106,26 @@ static bool is_of_mapping(const char *text)
 				       strstr(text, "ring"));
 }
 
-/* The number that the text begins with, or the status that it names. */
+/* "sharing a ring: No space left on device": ENOSPC. */
+static int errno_by_name(const char *text)
+{
+	const char *name = strrchr(text, ':');
+
+	for (int error = 1; name && name[1] == ' ' && error < 200; error++)
+		if (strerrordesc_np(error) && !strcmp(name + 2, strerrordesc_np(error)))
+			return error;
+	return 0;
+}
+
+/* The number that the text begins with, or the status or error that it names. */
 static int number_in(const char *text)
 {
 	const char *status = strstr(text, "grant status -");
+	int number = atoi(text);
 
 	if (status)
 		return -atoi(status + strlen("grant status -"));
-	return atoi(text);
+	return number ? number : errno_by_name(text);
 }
 
 static const struct meaning *meaning_of(const char *text)
@@ -278,10 +298,18 @@ static void remark_equota(const struct side *side, const char *text)
 		remark("it may be a limit of XenStore's: this kernel's log has \"%s\"", line);
 }
 
+static enum finding limit_of(const struct meaning *meaning, const struct side *side)
+{
+	if (!meaning)
+		return ERROR_NODE;
+	return meaning->what == refused_mapping ? limit_of_mapping(side->domid) : meaning->finding;
+}
+
 static void report_error(struct patient *patient, const struct side *side, const char *text,
 			 const char *error_dir)
 {
 	const struct meaning *meaning = meaning_of(text);
+	enum finding limit = limit_of(meaning, side);
 	const char *end = xb_end_name(side->end);
 	char shown[SHOWN], words[SHOWN];
 	struct dates dates;
@@ -299,16 +327,17 @@ static void report_error(struct patient *patient, const struct side *side, const
 		return;
 	}
 	finding(patient, connected(patient) ? WARNING : ERROR,
-		meaning ? meaning->finding : ERROR_NODE, "the %s's driver wrote an error: \"%s\"%s",
-		end, shown, words);
-	if (early && (!meaning || meaning->finding == ERROR_NODE)) {
+		limit, "the %s's driver wrote an error: \"%s\"%s", end, shown, words);
+	if (early && limit == ERROR_NODE) {
 		if (!meaning)
 			remark("its nodes were written, or given to their owner, one by one, and the last of them after that");
 		advice_activate(patient);
-	} else if (meaning && meaning->finding == QUOTA_NODES && number_in(text) == E2BIG) {
+	} else if (limit == QUOTA_NODES && number_in(text) == E2BIG) {
 		advice_shorter(patient, side);
-	} else if (meaning && meaning->finding != ERROR_NODE) {
-		advice_refused(patient, side, meaning->finding);
+	} else if (limit != ERROR_NODE) {
+		advice_refused(patient, side, limit);
+	} else if (meaning && meaning->what == refused_mapping && doctor.own) {
+		advice(0, "xbdoctor     (only there can Xen be asked for the maptrack frames)");
 	}
 	if (!meaning)
 		remark_equota(side, text);

@@ -226,13 +226,20 @@ static bool is_xenwatch(const struct task *task, void *with)
 	return true;
 }
 
-/* Between two events it sleeps in xenwatch_thread(). */
+/*
+ * Between two events it sleeps in xenwatch_thread(), for a signal if need be. A callback that
+ * ends in a call which does not return is not on the stack any more: it seems to be there, too,
+ * but most such calls wait for no signal.
+ */
 static bool is_idle(const struct task *task)
 {
 	char path[64], wchan[64];
+	struct task now;
 
 	snprintf(path, sizeof(path), "/proc/%d/wchan", task->pid);
-	return !read_text(path, wchan, sizeof(wchan)) || !strcmp(wchan, "xenwatch_thread");
+	if (!task_of(task->pid, 0, &now) || !read_text(path, wchan, sizeof(wchan)))
+		return true;
+	return now.state != 'D' && !strcmp(wchan, "xenwatch_thread");
 }
 
 static bool never_idle(const struct task *task)
@@ -266,13 +273,33 @@ static void where_it_sleeps(int pid, char where[SHOWN])
 	}
 }
 
+static void report_blocked(const struct task *task)
+{
+	char where[SHOWN];
+
+	where_it_sleeps(task->pid, where);
+	finding(NULL, ERROR, XENWATCH_BLOCKED,
+		"the thread xenwatch, which serves all XenBus drivers of this domain, does not come back from %s: until it does no device here goes on",
+		strstr(where, " [") ? where : "a driver");
+	advice(doctor.own, "cat /proc/%d/stack     (where it is; if that never ends:)", task->pid);
+	advice_reset();
+}
+
+/* It looks well, and does not let go of a watch. */
+void xenwatch_does_not_answer(void)
+{
+	struct task task;
+
+	if (each_process(is_xenwatch, &task))
+		report_blocked(&task);
+}
+
 /*
  * All watches of a domain's kernel are served by one thread: probe, remove and
  * otherend_changed of every XenBus driver are called by it, one after the other.
  */
 void check_xenwatch(void)
 {
-	char where[SHOWN];
 	struct task task;
 
 	if (!each_process(is_xenwatch, &task)) {
@@ -282,12 +309,6 @@ void check_xenwatch(void)
 		advice_reset();
 		return;
 	}
-	if (is_idle(&task) || !never_idle(&task))
-		return;
-	where_it_sleeps(task.pid, where);
-	finding(NULL, ERROR, XENWATCH_BLOCKED,
-		"the thread xenwatch, which serves all XenBus drivers of this domain, does not come back from %s: until it does no device here goes on",
-		where[0] ? where : "a driver");
-	advice(doctor.own, "cat /proc/%d/stack     (where it is; if that never ends:)", task.pid);
-	advice_reset();
+	if (!is_idle(&task) && never_idle(&task))
+		report_blocked(&task);
 }

@@ -9,10 +9,12 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <xen/xen.h>
@@ -24,6 +26,11 @@
 
 #define QUOTA_OF_NODES	1000	/* XenStore's, unless it was told otherwise */
 #define COUNTED_MAX	5000	/* a guest may have made more than can be counted soon */
+#define WATCH_MS	5000	/* xenwatch is busy for longer only with what does not end */
+#define LEAST_PAGES	3	/* that a device with two rings shares */
+#define GNTDEV_PAGES	65536	/* gntdev's limit, unless somebody changed it */
+
+static const char gntdev_limit[] = "/sys/module/xen_gntdev/parameters/limit";
 
 /* -- raising --------------------------------------------------------------------------- */
 
@@ -148,6 +155,13 @@ static void frames_of(unsigned int domid, char found[SHOWN])
 	free(text);
 }
 
+static unsigned long parameter(const char *path)
+{
+	char text[32];
+
+	return read_text(path, text, sizeof(text)) ? strtoul(text, NULL, 10) : 0;
+}
+
 /* Is a limit met that an end has met once? */
 enum room { UNKNOWN, ROOM, NO_ROOM };
 
@@ -189,6 +203,11 @@ void advice_refused(const struct patient *patient, const struct side *side, enum
 	char frames[SHOWN] = "", list[SHOWN];
 	enum room room;
 
+	if (limit == GNTDEV_LIMIT) {
+		advice(side->domid, "echo %u >%s", GNTDEV_PAGES, gntdev_limit);
+		advice_bind(patient, side);
+		return;
+	}
 	if (limit == GRANT_LIMIT || limit == MAPTRACK_LIMIT)
 		frames_of(side->domid, frames);
 	room = room_for(limit, side->domid, frames);
@@ -277,13 +296,61 @@ static void try_transaction(struct xs_handle *xs, const struct patients *patient
 	advice_raise(QUOTA_TRANSACTIONS, doctor.own);
 }
 
-static void try_watch(struct xs_handle *xs)
+/* Takes a watch and gives it back; ends with the errno of a refusal. */
+static void take_watch(void)
 {
-	if (xs_watch(xs, "device", "xbdoctor")) {
-		xs_unwatch(xs, "device", "xbdoctor");
+	int null = open("/dev/null", O_RDWR);
+	struct xs_handle *xs;
+
+	/* Whoever reads what this program prints does not wait for the child. */
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+	xs = xs_open(0);
+	if (!xs)
+		_exit(0);
+	if (!xs_watch(xs, "device", "xbdoctor"))
+		_exit(errno);
+	xs_unwatch(xs, "device", "xbdoctor");
+	_exit(0);
+}
+
+/*
+ * A watch is given back only when xenwatch is at rest: until then who does that waits, and no
+ * signal ends it. So a child does. false if it does not come back.
+ */
+static bool ask_for_watch(int *refusal)
+{
+	uint64_t end = now_ms() + WATCH_MS;
+	int status;
+	pid_t pid;
+
+	*refusal = 0;
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		take_watch();
+	while (pid > 0 && !waitpid(pid, &status, WNOHANG)) {
+		if (now_ms() >= end) {
+			kill(pid, SIGKILL);
+			return false;
+		}
+		usleep(10000);
+	}
+	if (pid > 0 && WIFEXITED(status))
+		*refusal = WEXITSTATUS(status);
+	return true;
+}
+
+static void try_watch(void)
+{
+	int refusal;
+
+	if (!ask_for_watch(&refusal)) {
+		xenwatch_does_not_answer();
 		return;
 	}
-	if (!is_refusal(errno, E2BIG))
+	if (!refusal || !is_refusal(refusal, E2BIG))
 		return;
 	finding(NULL, ERROR, QUOTA_WATCHES,
 		"this domain, %u, has as many XenStore watches as it may (%u, unless %s was told otherwise): no driver can be probed",
@@ -301,9 +368,9 @@ static void try_xenstore(const struct patients *patients)
 	if (!xs)
 		return;
 	try_transaction(xs, patients);
-	if (!kernel_is_ill())
-		try_watch(xs);	/* which xenwatch has to let go of */
 	xs_close(xs);
+	if (!kernel_is_ill())
+		try_watch();
 }
 
 static void count_owned(const char *path, unsigned int domid, unsigned int *nr)
@@ -423,17 +490,13 @@ static bool note_mapper(const struct task *task, void *with)
 	return false;
 }
 
-static unsigned long parameter(const char *path)
-{
-	char text[32];
-
-	return read_text(path, text, sizeof(text)) ? strtoul(text, NULL, 10) : 0;
-}
-
-/* A page that dom0 could map for the moment, and nobody is told of. */
+/* Pages that dom0 could map for the moment, and nobody is told of. */
 static bool no_page_left(void)
 {
-	struct ioctl_gntalloc_alloc_gref alloc = { .domid = 0, .count = 1 };
+	union {
+		struct ioctl_gntalloc_alloc_gref of;
+		char all[sizeof(struct ioctl_gntalloc_alloc_gref) + LEAST_PAGES * sizeof(uint32_t)];
+	} alloc = { .of = { .domid = 0, .count = LEAST_PAGES } };
 	int fd = open("/dev/xen/gntalloc", O_RDWR | O_CLOEXEC);
 	struct ioctl_gntalloc_dealloc_gref dealloc;
 	bool none = false;
@@ -443,8 +506,8 @@ static bool no_page_left(void)
 	if (ioctl(fd, IOCTL_GNTALLOC_ALLOC_GREF, &alloc)) {
 		none = errno == ENOSPC;
 	} else {
-		dealloc.index = alloc.index;
-		dealloc.count = 1;
+		dealloc.index = alloc.of.index;
+		dealloc.count = LEAST_PAGES;
 		ioctl(fd, IOCTL_GNTALLOC_DEALLOC_GREF, &dealloc);
 	}
 	close(fd);
@@ -473,9 +536,8 @@ static void try_gntalloc(void)
 /* What a process has mapped already it could not map again at once. */
 static void look_at_gntdev(void)
 {
-	static const char path[] = "/sys/module/xen_gntdev/parameters/limit";
 	struct mappers mappers = { .file = "/dev/xen/gntdev" };
-	unsigned long limit = parameter(path);
+	unsigned long limit = parameter(gntdev_limit);
 
 	if (!limit)
 		return;
@@ -485,7 +547,26 @@ static void look_at_gntdev(void)
 	finding(NULL, WARNING, GNTDEV_LIMIT,
 		"gntdev lets a process of this domain map %lu pages of others at a time, and that many are mapped: %s",
 		limit, mappers.list);
-	advice(doctor.own, "echo 65536 >%s", path);
+	advice(doctor.own, "echo %u >%s", GNTDEV_PAGES, gntdev_limit);
+}
+
+/*
+ * gntdev tells a process nothing of why Xen did not map its pages, or that they were too many
+ * for gntdev itself. Was it a limit?
+ */
+enum finding limit_of_mapping(unsigned int domid)
+{
+	unsigned long limit = domid == doctor.own ? parameter(gntdev_limit) : 0;
+	unsigned int used, max;
+	char frames[SHOWN];
+
+	if (limit && limit < GNTDEV_PAGES)
+		return GNTDEV_LIMIT;
+	frames_of(domid, frames);
+	if (sscanf(frames, "%*u frames (%*u max), %u maptrack frames (%u max)", &used, &max) == 2 &&
+	    used >= max)
+		return MAPTRACK_LIMIT;
+	return ERROR_NODE;
 }
 
 /* The kernel says it when it asks Xen for a frame more than the domain may have. */

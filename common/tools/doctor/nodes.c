@@ -34,7 +34,8 @@ bool check_both_there(struct patient *patient)
 			finding(patient, ERROR, PEER_CANNOT_READ,
 				"domain %u may not read the %s's directory, or it is not there: %s",
 				doctor.own, xb_end_name(end), side->path);
-			advice(0, "xenstore-ls -p %s     (if it is there:)", side->path);
+			advice(0, "xbdoctor     (it knows whether domain %u is there; if it is:)",
+			       side->domid);
 			advice_chmod(patient, side);
 		}
 	}

@@ -163,6 +163,79 @@ static bool is_daemon(const struct task *task)
 	return false;
 }
 
+/* -- processes that do not run ------------------------------------------------------ */
+
+/* Where the cgroups are that can be frozen, those of version 2; "" if nowhere. */
+static const char *cgroups(void)
+{
+	static char where[SHOWN];
+	static bool looked;
+	char line[1024], path[SHOWN], type[32];
+	FILE *mounts;
+
+	if (looked)
+		return where;
+	looked = true;
+	mounts = fopen("/proc/mounts", "re");
+	while (mounts && fgets(line, sizeof(line), mounts))
+		if (sscanf(line, "%*s %255s %31s", path, type) == 2 && !strcmp(type, "cgroup2"))
+			strcpy(where, path);
+	if (mounts)
+		fclose(mounts);
+	return where;
+}
+
+/* "0::/some/group": the cgroup that a process is in. */
+static bool cgroup_of(int pid, char path[SHOWN])
+{
+	char file[64], text[1024], *line, *rest = text;
+
+	snprintf(file, sizeof(file), "/proc/%d/cgroup", pid);
+	if (!cgroups()[0] || !read_text(file, text, sizeof(text)))
+		return false;
+	while ((line = strsep(&rest, "\n")))
+		if (!strncmp(line, "0::/", strlen("0::/")) && strlen(line) < SHOWN) {
+			strcpy(path, line + strlen("0::"));
+			return true;
+		}
+	return false;
+}
+
+/* The file that holds a process still: its own cgroup's, or that of one above. */
+static bool is_frozen(int pid, char file[PATH_MAX])
+{
+	char path[SHOWN], text[256], *slash;
+
+	if (!cgroup_of(pid, path))
+		return false;
+	snprintf(file, PATH_MAX, "%s%s/cgroup.events", cgroups(), path);
+	if (!read_text(file, text, sizeof(text)) || !strstr(text, "frozen 1"))
+		return false;
+	while (path[0]) {
+		snprintf(file, PATH_MAX, "%s%s/cgroup.freeze", cgroups(), path);
+		if (read_text(file, text, sizeof(text)) && !strcmp(text, "1"))
+			return true;
+		slash = strrchr(path, '/');
+		*slash = '\0';
+	}
+	return false;
+}
+
+const char *why_held(const struct task *task, char cure[PATH_MAX])
+{
+	char file[PATH_MAX];
+
+	if (task->state == 'T' || task->state == 't') {
+		snprintf(cure, PATH_MAX, "kill -CONT %d", task->pid);
+		return "stopped";
+	}
+	if (is_frozen(task->pid, file)) {
+		snprintf(cure, PATH_MAX, "echo 0 >%.*s", PATH_MAX - 16, file);
+		return "frozen, with its cgroup";
+	}
+	return NULL;
+}
+
 struct holders {
 	const char *file;
 	char *list;
@@ -326,14 +399,16 @@ bool process_drives(const struct side *side)
 
 static void check_living(struct patient *patient, const struct side *side, const struct lock *lock)
 {
-	const char *end = xb_end_name(side->end);
-	char driver[XB_NAME_MAX];
+	const char *end = xb_end_name(side->end), *why = NULL;
+	char driver[XB_NAME_MAX], cure[PATH_MAX];
 	struct task task;
 
-	if (task_of(lock->pid, 0, &task) && (task.state == 'T' || task.state == 't')) {
-		finding(patient, ERROR, PROCESS_STOPPED, "process %d (%s), which is the %s, is stopped",
-			lock->pid, task.comm, end);
-		advice(doctor.own, "kill -CONT %d", lock->pid);
+	if (task_of(lock->pid, 0, &task))
+		why = why_held(&task, cure);
+	if (why) {
+		finding(patient, ERROR, PROCESS_STOPPED, "process %d (%s), which is the %s, is %s",
+			lock->pid, task.comm, end, why);
+		advice(doctor.own, "%s", cure);
 	}
 	if (is_bound(patient, side) && driver_of(patient, side, driver)) {
 		finding(patient, ERROR, TWO_DRIVERS,
@@ -351,16 +426,17 @@ static void check_dead(struct patient *patient, const struct side *side, const s
 		"process %d, which was the %s, is gone and did not close: its state stays %s",
 		lock->pid, xb_end_name(side->end), xb_state_name(side->state));
 	advice(doctor.own, "rm %s", lock->path);
-	advice_activate(patient);
+	advice_drive(patient, side);
 }
 
-/* A process that could be the end, for all that can be seen, and is stopped. */
+/* A process that could be the end, for all that can be seen, and does not run. */
 static bool is_stopped_peer(const struct task *task, void *with)
 {
 	static const char *const files[] = { "/dev/xen/evtchn", "/dev/xen/gntdev",
 					     "/dev/xen/gntalloc", "/dev/xen/xenbus" };
+	char cure[PATH_MAX];
 
-	if (task->state != 'T' && task->state != 't')
+	if (!why_held(task, cure))
 		return false;
 	for (unsigned int i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		if (!has_open(task->pid, files[i]))
@@ -379,12 +455,14 @@ static void check_undriven(struct patient *patient, const struct side *side)
 	finding(patient, WARNING, PROCESS_GONE,
 		"neither a driver nor a process drives the %s here: its state Connected was left behind, or written by hand",
 		xb_end_name(side->end));
-	advice_activate(patient);
+	advice_drive(patient, side);
 }
 
 static void check_without_lock(struct patient *patient, const struct side *side)
 {
+	char cure[PATH_MAX];
 	struct task task;
+	const char *why;
 
 	if (side->domid != doctor.own || is_bound(patient, side) || side->error)
 		return;
@@ -392,10 +470,11 @@ static void check_without_lock(struct patient *patient, const struct side *side)
 		check_undriven(patient, side);
 		return;
 	}
+	why = why_held(&task, cure);
 	finding(patient, ERROR, PROCESS_STOPPED,
-		"no driver is bound to the %s, and process %d (%s), which uses /dev/xen and may be it, is stopped",
-		xb_end_name(side->end), task.pid, task.comm);
-	advice(doctor.own, "kill -CONT %d     (%s)", task.pid, task.command);
+		"no driver is bound to the %s, and process %d (%s), which uses /dev/xen and may be it, is %s",
+		xb_end_name(side->end), task.pid, task.comm, why ? why : "stopped");
+	advice(doctor.own, "%s     (%s)", cure, task.command);
 }
 
 /* The ends in this domain: does a process drive them that runs? */

@@ -65,6 +65,15 @@ bool check_published(struct patient *patient)
 	return true;
 }
 
+/*
+ * A backend of ours that has connected had what it needs. In the steps towards the last stage
+ * that is less: all rings are of one page at first.
+ */
+static bool understood(const struct patient *patient)
+{
+	return is_ours(patient) && connected(patient);
+}
+
 /* A ring without an event channel, or a size of no ring: half of a publication. */
 bool check_together(struct patient *patient)
 {
@@ -75,6 +84,8 @@ bool check_together(struct patient *patient)
 		return true;
 	for (pair = patient->kind->together; (*pair)[0]; pair++) {
 		if (!has_one_of(front, (*pair)[0]) || has_one_of(front, (*pair)[1]))
+			continue;
+		if (understood(patient) && strstr((*pair)[1], "ring-page-order"))
 			continue;
 		finding(patient, ERROR, NOT_PUBLISHED, "the frontend has a node %s, but no %s",
 			(*pair)[0], (*pair)[1]);
@@ -145,7 +156,7 @@ static bool check_mixed(struct patient *patient)
 	bool maps = node_of(&patient->side[XB_BACK], "max-ring-page-order");
 	bool grants = node_of(&patient->side[XB_FRONT], "ring-ref");
 
-	if (!is_ours(patient) || maps == grants)
+	if (!is_ours(patient) || understood(patient) || maps == grants)
 		return true;
 	finding(patient, ERROR, MIXED_STAGES,
 		"the two ends are of different stages: the %s has rings, and the %s knows of none",
@@ -190,13 +201,17 @@ bool check_orders(struct patient *patient)
  */
 bool check_port(struct patient *patient)
 {
-	const struct side *front = &patient->side[XB_FRONT];
+	const struct side *front = &patient->side[XB_FRONT], *back = &patient->side[XB_BACK];
 	char domid[12], begin[16], *text, *line, *rest;
 	const char *argv[] = { "lsevtchn", domid, NULL };
 	unsigned int port;
 
 	if (doctor.own || !connected(patient) ||
 	    !number_of(front, "event-channel", UINT_MAX, &port))
+		return true;
+	/* What a process had bound waits again when that is gone, which check_process() says. */
+	if (is_ours(patient) && back->domid == doctor.own && !is_bound(patient, back) &&
+	    !process_drives(back))
 		return true;
 	snprintf(domid, sizeof(domid), "%u", front->domid);
 	snprintf(begin, sizeof(begin), "%4u: ", port);
