@@ -470,6 +470,10 @@ has "$said" "^    cd /sys/bus/xen-backend/drivers/mydeviceback; echo mydevice-$g
 is "$(printf '%s\n' "$said" | grep -c gnttab_max)" 0 "mappings are free again: nothing is raised"
 said=$(in_dom0 "xenstore-write $E \"28 mapping grant reference 779: grant status -13\"; $(answers 1024 1024); $sees -w 0 mydevice; xenstore-rm /local/domain/0/error")
 has "$said" '^    gnttab_max_maptrack_frames=4096 on Xen' "all maptrack frames are in use: it says how to have more"
+said=$(in_dom0 "xenstore-write $E 'mapping a ring: Invalid argument'; $(answers 1024 1024); $sees -w 0 mydevice; xenstore-rm /local/domain/0/error")
+has "$said" 'mapping a ring: Invalid argument.*#maptrack-limit' "all maptrack frames are in use, and a process is told nothing"
+said=$(in_dom0 "xenstore-write $E 'mapping a ring: Invalid argument'; $(answers 1 1024); $sees -w 0 mydevice; xenstore-rm /local/domain/0/error")
+has "$said" 'mapping a ring: Invalid argument.*#error-node' "not all are, and it was refused all the same"
 in_dom0 'xenstore-write /local/domain/$g/error/device/mydevice/0/error "7 xenbus_dev_probe on device/mydevice/0"'
 said=$(in_domU '/tmp/xbdoctor -w 0 mydevice')
 has "$said" '^    cd /sys/bus/xen/drivers/mydevicefront; echo mydevice-0 >unbind; echo mydevice-0 >bind$' \

@@ -21,6 +21,7 @@
 
 #define PROGRAM_MS	5000	/* a toolstack that hangs is not waited for longer */
 #define OUTPUT_MAX	(1 << 20)
+#define CGROUP_MAX	256	/* a path in /proc/mounts or /proc/PID/cgroup */
 
 uint64_t now_ms(void)
 {
@@ -168,9 +169,9 @@ static bool is_daemon(const struct task *task)
 /* Where the cgroups are that can be frozen, those of version 2; "" if nowhere. */
 static const char *cgroups(void)
 {
-	static char where[SHOWN];
+	static char where[CGROUP_MAX];
 	static bool looked;
-	char line[1024], path[SHOWN], type[32];
+	char line[1024], path[CGROUP_MAX], type[32];
 	FILE *mounts;
 
 	if (looked)
@@ -186,7 +187,7 @@ static const char *cgroups(void)
 }
 
 /* "0::/some/group": the cgroup that a process is in. */
-static bool cgroup_of(int pid, char path[SHOWN])
+static bool cgroup_of(int pid, char path[CGROUP_MAX])
 {
 	char file[64], text[1024], *line, *rest = text;
 
@@ -194,7 +195,7 @@ static bool cgroup_of(int pid, char path[SHOWN])
 	if (!cgroups()[0] || !read_text(file, text, sizeof(text)))
 		return false;
 	while ((line = strsep(&rest, "\n")))
-		if (!strncmp(line, "0::/", strlen("0::/")) && strlen(line) < SHOWN) {
+		if (!strncmp(line, "0::/", strlen("0::/")) && strlen(line) < CGROUP_MAX) {
 			strcpy(path, line + strlen("0::"));
 			return true;
 		}
@@ -204,7 +205,7 @@ static bool cgroup_of(int pid, char path[SHOWN])
 /* The file that holds a process still: its own cgroup's, or that of one above. */
 static bool is_frozen(int pid, char file[PATH_MAX])
 {
-	char path[SHOWN], text[256], *slash;
+	char path[CGROUP_MAX], text[256], *slash;
 
 	if (!cgroup_of(pid, path))
 		return false;
