@@ -9,7 +9,7 @@
 . "$(dirname "$0")/hostile.sh"
 honest=03-shared-memory
 
-# sources_of NAME: the variant's, in $tree.
+# sources_of NAME: the variant's, in a directory of their own.
 sources_of() {
 	tree=$work/weak/$1
 	rm -rf "$tree"
@@ -19,8 +19,9 @@ sources_of() {
 		patch -s -d "$tree" -p1 <"$hostile/weak/$1.patch"
 }
 
-# make_variant: of $tree, in the kit, as a stage of its own.
+# make_variant NAME: of its sources, in the kit, as a stage of its own.
 make_variant() {
+	tree=$work/weak/$1
 	make -s -C "$tree" KDIR="$("$lab" headers)" &&
 		strip --strip-debug "$tree"/*.ko &&
 		cp "$tree"/*.ko "$tree"/*activate.sh "$work/kit/$honest"
@@ -86,7 +87,7 @@ for variant in $variants; do
 	cases=$(sed -n 's/^#: case //p' "$hostile/weak/$variant.patch")
 	ok "$variant: its patch names a case" test -n "$cases"
 	case " $WEAK " in *" $variant "*) ;; *) continue ;; esac
-	ok "$variant: it can be built" make_variant || continue
+	ok "$variant: it can be built" make_variant "$variant" || continue
 	while read -r case pattern <&3; do
 		[ -z "$case" ] || beaten "$case" "$pattern"
 	done 3<<-CASES

@@ -218,7 +218,7 @@ proven() {
 # refuted PROOF WHAT SCRIPT [FILE]. The script has to fit the sources, tried or not.
 refuted() {
 	what=$2
-	if grep -q "^void prove_$1(" "$model/end-proof.c"; then kind=end-proof; else kind=ring-proof; fi
+	if grep -q "^void prove_$1(" "$model/end-proof.c"; then kind='end-proof'; else kind='ring-proof'; fi
 	if first_of_a_kind $kind; then
 		ok "not proven any more: $what" refute "$1" "$3" ${4:+"$4"}
 	else
