@@ -80,10 +80,11 @@ void advice_activate(const struct patient *patient)
 		back = 0;
 	if (gone && is_ours(patient) && !doctor.stage)
 		remark("load %s in domain 0, if it is not there; then:", patient->kind->module[XB_BACK]);
-	if (is_ours(patient) && doctor.stage && gone) {
-		advice_load(patient, back);
-	} else if (is_ours(patient) && doctor.stage) {
-		advice_make(patient, "activate", back);
+	if (is_ours(patient) && doctor.stage) {
+		if (gone)
+			advice_load(patient, back);
+		else
+			advice_make(patient, "activate", back);
 	} else if (xl) {
 		advice_again(0, "xl %s-detach %u %u; then xl %s-attach %u and its options", xl,
 			     guest, patient->number, xl, guest);

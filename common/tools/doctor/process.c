@@ -164,6 +164,35 @@ static bool is_daemon(const struct task *task)
 	return false;
 }
 
+struct holders {
+	const char *file;
+	char *list;
+	unsigned int nr;
+};
+
+static bool note_holder(const struct task *task, void *with)
+{
+	struct holders *holders = with;
+	size_t len = strlen(holders->list);
+
+	if (task->pid == getpid() || is_daemon(task) || !has_open(task->pid, holders->file))
+		return false;
+	holders->nr++;
+	if (len < SHOWN - 48)
+		snprintf(holders->list + len, SHOWN - len, "%s%d (%s)", len ? ", " : "", task->pid,
+			 task->comm);
+	return false;
+}
+
+unsigned int holders(const char *file, char list[SHOWN])
+{
+	struct holders holders = { .file = file, .list = list };
+
+	list[0] = '\0';
+	each_process(note_holder, &holders);
+	return holders.nr;
+}
+
 /* -- processes that do not run ------------------------------------------------------ */
 
 /* Where the cgroups are that can be frozen, those of version 2; "" if nowhere. */
@@ -235,35 +264,6 @@ const char *why_held(const struct task *task, char cure[PATH_MAX])
 		return "frozen, with its cgroup";
 	}
 	return NULL;
-}
-
-struct holders {
-	const char *file;
-	char *list;
-	unsigned int nr;
-};
-
-static bool note_holder(const struct task *task, void *with)
-{
-	struct holders *holders = with;
-	size_t len = strlen(holders->list);
-
-	if (task->pid == getpid() || is_daemon(task) || !has_open(task->pid, holders->file))
-		return false;
-	holders->nr++;
-	if (len < SHOWN - 48)
-		snprintf(holders->list + len, SHOWN - len, "%s%d (%s)", len ? ", " : "", task->pid,
-			 task->comm);
-	return false;
-}
-
-unsigned int holders(const char *file, char list[SHOWN])
-{
-	struct holders holders = { .file = file, .list = list };
-
-	list[0] = '\0';
-	each_process(note_holder, &holders);
-	return holders.nr;
 }
 
 /* -- programs -------------------------------------------------------------------- */
