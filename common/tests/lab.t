@@ -71,7 +71,7 @@ is "$(in_domU 'uname -r')" "$release" "so is the domU's"
 # A root made of Debian's packages holds nothing that the host happens to have.
 packages=$("$lab" packages)
 has "$packages" "^xen-hypervisor-$xen-$arch $xen" "the lab says what it is made of: the hypervisor"
-has "$packages" "^linux-image-$release " "... and the kernel"
+has "$packages" "^linux-image-$(printf '%s\n' "$release" | sed 's/[.+]/\\&/g') " "... and the kernel"
 is "$(printf '%s\n' "$packages" | grep -vc ' ')" 0 "each package with its version"
 
 ok "a directory that something is built in is copied afterwards" waits_for_a_build

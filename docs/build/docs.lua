@@ -463,6 +463,13 @@ local function unsized(element)
 	return element
 end
 
+-- A list is numbered as HTML does it. Newer versions of pandoc say so in an attribute that HTML 5
+-- does not have.
+local function numbered(element)
+	element.style = 'DefaultStyle'
+	return element
+end
+
 -- The title is the heading of the first level, the summary the paragraph after it.
 function Pandoc(doc)
 	page = pandoc.utils.stringify(doc.meta.page)
@@ -480,7 +487,8 @@ function Pandoc(doc)
 	if stage and stage ~= series then
 		doc.blocks = pandoc.List(with_reasons(doc.blocks, stage))
 	end
-	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { CodeBlock = block, Code = checked_name, Table = unsized })
+	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { CodeBlock = block, Code = checked_name, Table = unsized,
+		OrderedList = numbered })
 	all_weak_shown()
 	all_of_steps_shown()
 	doc.blocks = body.content

@@ -24,16 +24,16 @@
 int counted_init(void);
 void counted_exit(void);
 
-/* -- what GCC 12 makes ------------------------------------------------------- */
+/* -- what GCC 12 to 14 make --------------------------------------------------- */
 
-#if __GNUC__ != 12
-#error "The format of the counters is known for GCC 12 alone."
+#if __GNUC__ < 12 || __GNUC__ > 14
+#error "The format of the counters is known for GCC 12 to 14 alone."
 #endif
 
 #define GCOV_MAGIC		0x67636461	/* "gcda" */
 #define GCOV_TAG_FUNCTION	0x01000000
 #define GCOV_TAG_ARCS		0x01a10000	/* the first kind of counter */
-#define GCOV_KINDS		8
+#define GCOV_KINDS		(__GNUC__ < 14 ? 8 : 9)
 
 /**
  * struct gcov_ctr_info - the counters of one kind that a function has

@@ -303,9 +303,8 @@ static void take_watch(void)
 	struct xs_handle *xs;
 
 	/* Whoever reads what this program prints does not wait for the child. */
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
-	dup2(null, STDERR_FILENO);
+	for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
+		dup2(null, fd);
 	xs = xs_open(0);
 	if (!xs)
 		_exit(0);
