@@ -9,6 +9,8 @@
 # "rep movsb", which is emulated a byte at a time.
 tcg_cpu=max,-smap,-xsave,-erms,-fsrm
 
+spare_mib=128		# of the machine's memory, for Xen itself
+
 # devices: prints QEMU's words for the two consoles, dom0's network card and the domUs'
 # kernel and root.
 devices() {

@@ -7,6 +7,11 @@
 # arch/arm64/mm/mmu.c, when Xen's balloon driver asks for memory).
 tcg_cpu=cortex-a57
 
+# For Xen itself, and for the pages of other domains: Linux maps those where the machine has memory
+# that belongs to nobody, and wants 128 MiB of it in one piece, at a multiple of that
+# (drivers/xen/unpopulated-alloc.c).
+spare_mib=384
+
 # devices: prints QEMU's words for the machine, the two consoles, dom0's network card and the
 # domUs' kernel and root. The domUs' console is a card, for the machine has one UART, which
 # Xen takes. vectors=0: Xen hides the interrupt controller's ITS, so there is no MSI.

@@ -96,7 +96,7 @@ machine() {
 	link_kernels
 	# shellcheck disable=SC2016,SC2046,SC2086 # $$ and $@ are for the inner shell; the rest is words
 	(cd "$run" && exec sh -c 'echo $$ >pid && exec setsid "$@"' sh "$qemu" -name "$LAB_NAME" \
-		-accel "$accel" $icount -cpu "$cpu" -smp "$processors" -m $((dom0_mib + (domu_mib + XEN_MIB) * domus + 128)) \
+		-accel "$accel" $icount -cpu "$cpu" -smp "$processors" -m $((dom0_mib + (domu_mib + XEN_MIB) * domus + spare_mib)) \
 		-nodefaults -display none -vga none -no-reboot \
 		-monitor unix:monitor,server=on,wait=off \
 		-netdev user,id=net0,restrict=on,$forwards $(devices) \
