@@ -11,7 +11,7 @@ export DOMUS DOMAIN CMD FILE TO CELLS SLICE REPEAT HOURS SEED
 
 help:
 	@echo 'make -C 03-shared-memory load    see the driver at work: sets up all that it needs'
-	@echo 'make check                       run all tests'
+	@echo 'make check                       run all tests; TESTS="source ring" runs these, LIST=1 lists them'
 	@echo 'make check-long                  run them with 1000 reconnects, 8 guests of 16'
 	@echo '                                 devices each, and what else takes hours'
 	@echo 'make check-debug                 run them on debug kernels, made for it from source:'
@@ -48,7 +48,7 @@ help:
 	@echo 'make lab-remove                  remove it from the disk'
 
 check:
-	@common/check
+	@common/check $(TESTS)
 
 check-long:
 	@CHECK=long common/check

@@ -52,6 +52,16 @@ signalled() {
 left() { pgrep -fc "^sleep 98$1\$"; }
 
 make_tree
+a_test listed <<-'END'
+	# SPDX
+	#
+	# It has a purpose: to be listed. And more.
+	fresh-lab
+END
+sed -i "s/fresh-lab/fresh""_lab/" "$tree/common/tests/listed.t"
+said=$(cd "$tree" && mkdir -p .build/tests && echo 'listed 61 3.1 0.0' >.build/tests/times && LIST=1 common/check listed)
+has "$said" '^listed +lab +61 s  It has a purpose: to be listed$' "LIST=1: whether it needs a lab, how long it took, what it is for"
+rm "$tree/.build/tests/times"
 for name in a b c d; do
 	a_test "$name" <<-'END'
 		for n in 1 2 3; do
