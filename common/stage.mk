@@ -27,7 +27,7 @@ user := $(findstring user,$(FRONT) $(BACK))
 # made, and built, in a directory of their own.
 ifneq ($(STEP),)
 steps := $(shell seq $(words $(wildcard $(common)/../docs/series/$(stage)/*.patch)))
-step_targets := load try activate deactivate status watch doctor log unload diff
+step_targets := load try activate deactivate status watch doctor log trace unload diff
 ifeq ($(steps),)
 $(error $(stage) is no series of commits, so it has no STEP)
 endif
@@ -48,6 +48,9 @@ export DOMU BACKEND DEVICE WHERE FRONT BACK VIEW STEP
 export DRIVER := $(driver)
 
 # The lab's kernel is the one that these headers are for.
+# A command's $ is the shell's, not make's.
+override CMD := $(value CMD)
+export CMD
 ifeq ($(WHERE),lab)
 ifeq ($(origin KDIR),undefined)
 KDIR = $(eval KDIR := $(shell $(common)/lab/lab headers))$(KDIR)
@@ -109,7 +112,7 @@ load: built
 # Kbuild takes seconds to see that it has nothing to do. So it is not asked if both modules
 # are newer than their sources and than the kernel's configuration, and are for that kernel.
 # It is asked if the command line has a variable that is not ours: W=1, or KDIR.
-ours := WHERE STEP FRONT BACK DOMU BACKEND DEVICE VIEW
+ours := WHERE STEP FRONT BACK DOMU BACKEND DEVICE VIEW CMD
 kbuild_words = $(filter-out $(ours:=%),$(MAKEOVERRIDES))$(KCFLAGS)$(KBUILD_EXTRA_WARN)
 up_to_date = (cd '$(or $(step),$(CURDIR))' && [ -e $(driver)front.ko ] && [ -e $(driver)back.ko ] && \
 	grep -qF "vermagic=$$(sed -n 's/.* UTS_RELEASE "\(.*\)"/\1/p' '$(KDIR)/include/generated/utsrelease.h') " $(driver)front.ko && \
@@ -129,7 +132,7 @@ built: $(if $(step),step) $(if $(user),$(if $(step),step-peer,$(driver)peer))
 step-peer: step
 	@flock $(step) $(MAKE) --no-print-directory -C $(step) STEP= $(driver)peer
 
-unload activate deactivate status watch doctor log try: $(if $(step),step)
+unload activate deactivate status watch doctor log try trace: $(if $(step),step)
 	@$(common)/stage $@ $(stage)
 
 diff: $(if $(step),step)
@@ -159,6 +162,8 @@ help:
 ifneq ($(wildcard $(common)/../docs/series/$(stage)/*.patch),)
 	@echo 'STEP=2         instead of the stage a step of the series that led to it: make load STEP=2,'
 	@echo '               make try STEP=2, make diff STEP=2, ...; STEP=help lists them'
+	@echo 'make trace     what both modules did while a command ran, on one time line:'
+	@echo "               CMD='common/lab/lab run domU ...', or what make try does; VIEW=msc: as a chart"
 	@echo
 endif
 	@echo 'DOMU=domU2     that guest has the frontend (load, activate, deactivate); default domU1'
@@ -168,4 +173,4 @@ endif
 	@echo 'WHERE=host     on this machine (the default in a dom0): in dom0 the backend,'
 	@echo '               make load DOMU=name-or-domid; in a domU the frontend'
 
-.PHONY: load built step step-peer packages cross-packages new-enough all-packages user-packages unload activate deactivate status watch doctor log try check diff help
+.PHONY: load built step step-peer packages cross-packages new-enough all-packages user-packages unload activate deactivate status watch doctor log try trace check diff help
