@@ -46,6 +46,7 @@ help:
 	@echo 'make lab-reset                   back to the state of a fresh start'
 	@echo 'make lab-packages                the Debian packages that it is made of'
 	@echo 'make lab-remove                  remove it from the disk'
+	@echo 'make lab-gdb DOMAIN=domU1        a debugger on the module in there: source, types, breakpoints'
 
 check:
 	@common/check $(TESTS)
@@ -110,5 +111,8 @@ lab-shell lab-console:
 try load unload activate deactivate status log watch doctor diff:
 	@echo "which stage? For example: make -C 03-shared-memory $@" >&2; exit 2
 
-.PHONY: help try load unload activate deactivate status log watch doctor diff check check-long check-debug check-matrix coverage soak bench tools docs docs-transcripts branches series build clean \
-	lab-start lab-reset lab-stop lab-status lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console
+.PHONY: help try load unload activate deactivate status log watch doctor diff check check-long check-debug check-matrix coverage soak bench tools docs docs-transcripts branches series new build clean \
+	lab-start lab-reset lab-stop lab-status lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console lab-gdb
+lab-gdb:
+	@common/lab/gdb $(DOMAIN)
+
