@@ -29,6 +29,9 @@ help:
 	@echo 'make branches                    a git branch for each post: git diff shows the lesson'
 	@echo 'make series                      the steps to 03-shared-memory; one of them is tried with'
 	@echo '                                 make -C 03-shared-memory load STEP=2; change them: common/series'
+	@echo 'make new NAME=myclock FROM=02-event-channels'
+	@echo '                                 a driver of your own, which begins as that stage, in ../myclock'
+	@echo '                                 or DIR; with FROM=03-shared-memory STEP=4, as that step'
 	@echo 'make build                       build the modules of all stages'
 	@echo 'make clean                       remove what was built, but not the lab'
 	@echo
@@ -43,10 +46,10 @@ help:
 	@echo '                                 copy a file in or out'
 	@echo 'make lab-shell DOMAIN=dom0       a shell'
 	@echo 'make lab-console DOMAIN=dom0     follow what Xen and dom0 print, or the domUs'
+	@echo 'make lab-gdb DOMAIN=domU1        a debugger on the module in there: source, types, breakpoints'
 	@echo 'make lab-reset                   back to the state of a fresh start'
 	@echo 'make lab-packages                the Debian packages that it is made of'
 	@echo 'make lab-remove                  remove it from the disk'
-	@echo 'make lab-gdb DOMAIN=domU1        a debugger on the module in there: source, types, breakpoints'
 
 check:
 	@common/check $(TESTS)
@@ -85,6 +88,9 @@ branches:
 series:
 	@common/series list
 
+new:
+	@common/new
+
 build:
 	@for stage in $(stages); do $(MAKE) -C $$stage || exit; done
 
@@ -107,12 +113,12 @@ lab-put lab-get:
 lab-shell lab-console:
 	@$(lab) $(@:lab-%=%) "$$DOMAIN"
 
+lab-gdb:
+	@common/lab/gdb $(DOMAIN)
+
 # What a stage can do, asked for here.
 try load unload activate deactivate status log watch doctor diff:
 	@echo "which stage? For example: make -C 03-shared-memory $@" >&2; exit 2
 
 .PHONY: help try load unload activate deactivate status log watch doctor diff check check-long check-debug check-matrix coverage soak bench tools docs docs-transcripts branches series new build clean \
 	lab-start lab-reset lab-stop lab-status lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console lab-gdb
-lab-gdb:
-	@common/lab/gdb $(DOMAIN)
-

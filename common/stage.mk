@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The targets that a stage has inside the tutorial. Its own Makefile includes
-# this file if it is there.
+# The targets that a stage has inside the tutorial, and a driver of the reader's (common/new)
+# with the tutorial. Its own Makefile includes this file if it is there.
 
 common := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
-stage := $(notdir $(CURDIR))
+
+# What it is called in messages, after make -C: a directory of the tutorial, or a path.
+stage := $(if $(filter $(abspath $(common)/..)/,$(dir $(CURDIR))),$(notdir $(CURDIR)),$(CURDIR))
+own := $(filter /%,$(stage))
 
 # Where the modules run: in the lab, or on this machine if it is a dom0. A guest
 # of a real Xen host looks like any workstation, so there WHERE=host is said.
@@ -45,12 +48,12 @@ endif
 endif
 
 export DOMU BACKEND DEVICE WHERE FRONT BACK VIEW STEP
-export DRIVER := $(driver)
-
-# The lab's kernel is the one that these headers are for.
 # A command's $ is the shell's, not make's.
 override CMD := $(value CMD)
 export CMD
+export DRIVER := $(driver)
+
+# The lab's kernel is the one that these headers are for.
 ifeq ($(WHERE),lab)
 ifeq ($(origin KDIR),undefined)
 KDIR = $(eval KDIR := $(shell $(common)/lab/lab headers))$(KDIR)
@@ -140,7 +143,13 @@ diff: $(if $(step),step)
 endif
 
 check:
-	@$(common)/check $(stage)
+	@$(if $(own),DRIVER_DIR=$(CURDIR) $(common)/check driver,$(common)/check $(stage))
+
+# Messages that speak of the lab say what to type in the tutorial; here that works, too.
+ifneq ($(own),)
+lab-%:
+	@$(MAKE) --no-print-directory -C $(common)/.. $@
+endif
 
 help:
 	@echo 'make           build $(driver)front.ko and $(driver)back.ko'
@@ -153,17 +162,21 @@ help:
 	@echo 'make watch     the states and nodes of both ends as they change, until ^C'
 	@echo 'make doctor    what is wrong with the device, and what to do about it'
 	@echo '               (both build a tool first, and for the lab install what that takes)'
+	@echo 'make trace     what both modules did while a command ran, on one time line:'
+	@echo "               CMD='common/lab/lab run domU ...', or what make try does; VIEW=msc: as a chart"
 	@echo 'make log       what the modules said in each domain'
 	@echo 'make unload    all devices, modules and processes of this driver go away'
-	@echo 'make check     test this stage'
+	@echo 'make check     test this $(if $(own),driver,stage)'
+ifeq ($(own),)
 	@echo 'make diff      what this stage adds to the one before it; VIEW=side: side by side'
+else
+	@echo 'make diff      what you changed since make new'
+endif
 	@echo 'make clean     remove what was built'
 	@echo
 ifneq ($(wildcard $(common)/../docs/series/$(stage)/*.patch),)
 	@echo 'STEP=2         instead of the stage a step of the series that led to it: make load STEP=2,'
 	@echo '               make try STEP=2, make diff STEP=2, ...; STEP=help lists them'
-	@echo 'make trace     what both modules did while a command ran, on one time line:'
-	@echo "               CMD='common/lab/lab run domU ...', or what make try does; VIEW=msc: as a chart"
 	@echo
 endif
 	@echo 'DOMU=domU2     that guest has the frontend (load, activate, deactivate); default domU1'

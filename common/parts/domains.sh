@@ -10,7 +10,7 @@ say() {
 }
 
 die() {
-	printf '%s: %s\n' "$stage" "$1" >&2
+	printf '%s: %s\n' "${stage##*/}" "$1" >&2
 	shift
 	[ $# -eq 0 ] || printf '    %s\n' "$@" >&2
 	exit 1
