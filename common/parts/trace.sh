@@ -14,11 +14,11 @@ sends='notify_remote_via_irq xenbus_switch_state xenbus_printf'
 
 start_trace="[ -e $tracefs/trace ] || mount -t tracefs none $tracefs || exit
 	cd $tracefs || exit
+	[ \"\$(cat current_tracer)\" = nop ] || { echo 'somebody traces here already: echo nop >$tracefs/current_tracer ends that' >&2; exit 1; }
 	echo 0 >tracing_on
-	echo nop >current_tracer
 	echo local >trace_clock
 	echo >set_ftrace_filter
-	echo 'p:shared_clock vfs_open offset=@xen_sched_clock_offset:u64' >kprobe_events || exit
+	echo 'p:shared_clock vfs_open offset=@xen_sched_clock_offset:u64' >>kprobe_events || exit
 	echo >trace
 	echo 1 >events/kprobes/shared_clock/enable
 	echo 1 >tracing_on
@@ -26,7 +26,7 @@ start_trace="[ -e $tracefs/trace ] || mount -t tracefs none $tracefs || exit
 	echo 0 >tracing_on
 	echo 0 >events/kprobes/shared_clock/enable
 	sed -n 's/.* offset=//p' trace | tail -n 1
-	echo >kprobe_events
+	echo '-:kprobes/shared_clock' >>kprobe_events
 	echo 8192 >buffer_size_kb
 	for end in front back; do
 		[ ! -d /sys/module/$driver\$end ] || echo \":mod:$driver\$end\" >>set_ftrace_filter
@@ -57,7 +57,7 @@ trace() {
 		case $offset in
 		'' | *[!0-9]*)
 			cat "$tmp/said" >&2
-			die "$(called "$domain")'s kernel cannot be traced: it needs function tracing, kprobes, and Xen's clock on x86."
+			die "$(called "$domain")'s kernel cannot be traced (see above): it needs function tracing, kprobes, and Xen's clock on x86."
 			;;
 		esac
 		echo "$offset" >"$tmp/offset.$domain"

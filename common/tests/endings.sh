@@ -6,6 +6,7 @@
 # function of each of its endings, and calls test_endings with their names.
 
 . "$(dirname "$0")/stage.sh"
+. "$(dirname "$0")/domains.sh"
 
 stages="01-hello-probe 02-event-channels 03-shared-memory"
 front_domain=domU1
@@ -17,8 +18,6 @@ long() {
 }
 
 LAB_TIMEOUT=$(long 300 7200)
-
-in_domain() { "$lab" run "$1" "$2" </dev/null; }
 
 # inside DOMAIN END LINE: with the functions of inside.sh.
 inside() {
@@ -50,15 +49,6 @@ make_kit() {
 # What a guest's kernel says is read from its console, which outlives it.
 equip() {
 	"$lab" put "$1" "$work/kit" /tmp && { [ "$1" = dom0 ] || in_domain "$1" 'dmesg -n 8'; }
-}
-
-until_answers() {
-	for try in 1 2 3 4 5 6 7 8 9; do
-		! LAB_TIMEOUT=60 in_domain "$1" true >/dev/null 2>&1 || return 0
-		sleep 1
-	done
-	echo "$1 does not answer"
-	return 1
 }
 
 # A guest as it is before it has a device, with its module loaded: to come back

@@ -8,6 +8,7 @@
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 work=$top/.build/tests/platforms.t
 . "$top/common/tests/tap.sh"
+. "$top/common/tests/domains.sh"
 export LAB_BUILD="${LAB_BUILD:-$top/.build/lab}" LAB_TIMEOUT=300
 unset LAB_SUITE LAB_ARCH LAB_KERNEL LAB_GUEST KDIR
 stage=03-shared-memory
@@ -23,17 +24,6 @@ in_dom0() { "$lab" run dom0 "$1" </dev/null; }
 in_domU() { "$lab" run domU "$1" </dev/null; }
 target() { make -C "$work/tree/$stage" WHERE=lab "$1" </dev/null; }
 
-# Grants and event channels of all domains, as Xen itself prints them: there is no lsevtchn
-# on Arm. What was printed before is in Xen's log, too: each kind is counted from its last title on.
-ledger_in_dom0='xl debug-keys g; xl debug-keys e; sleep 0.5
-	xl dmesg | awk "
-		/gnttab_usage_print_all \\[/ { grants = 0 }
-		/ \\[0x/ { grants++ }
-		/dumping event-channel info/ { channels = 0 }
-		/ [0-9]+ \\[[01]\\/[01]\\// { channels++ }
-		END { print \"grants\", grants + 0, \"channels\", channels + 0 }"'
-ledger() { in_dom0 "$ledger_in_dom0"; }
-
 no_complaint() {
 	! grep -v 'module verification failed' | grep -E 'BUG|WARN|Oops|Call Trace|rcu.*stall|blocked for more|mydevice.*(fail|error|claims)'
 }
@@ -43,13 +33,13 @@ smoke() {
 	ok "$1: the lab starts" "$lab" start || return
 	is "$(in_domU 'cat /sys/hypervisor/guest_type')" "$2" "$1: the domU is a guest of that kind"
 	is "$(in_domU 'uname -m')" "$3" "$1: of that processor"
-	start=$(ledger)
+	start=$(printed_ledger)
 	has "$start" '^grants [0-9]+ channels [1-9]' "$1: the ledger can be read: $start"
 	ok "$1: load" target load || return
 	isnt_start "$start" "$1: the device has grants and channels of its own"
 	ok "$1: try" target try
 	ok "$1: unload" target unload
-	ok "$1: grants and event channels are back where they began" is_again "$start" ledger
+	ok "$1: grants and event channels are back where they began" is_again "$start" printed_ledger
 	for domain in dom0 domU; do
 		ok "$1: $domain's kernel log is clean" eval "in_$domain dmesg | no_complaint"
 	done
@@ -57,7 +47,7 @@ smoke() {
 }
 
 isnt_start() {
-	if [ "$(ledger)" != "$1" ]; then pass "$2"; else fail "$2" "still $1"; fi
+	if [ "$(printed_ledger)" != "$1" ]; then pass "$2"; else fail "$2" "still $1"; fi
 }
 
 # cell NAME: what it is called in this test, what that means for the lab, what it should be.
