@@ -25,6 +25,7 @@ help:
 	@echo 'make tools                       xbwatch and its like, into .build/tools: to look at'
 	@echo '                                 any device, here or elsewhere'
 	@echo 'make docs                        the posts as a web site, PDF and EPUB, in .build/docs'
+	@echo 'make docs-refresh                put code, diffs and transcripts into the pages, as they are now'
 	@echo 'make docs-transcripts            type what the posts say into a fresh lab, and keep what comes'
 	@echo 'make branches                    a git branch for each post: git diff shows the lesson'
 	@echo 'make series                      the steps to 03-shared-memory; one of them is tried with'
@@ -78,9 +79,13 @@ tools:
 docs:
 	@docs/build/build
 
+docs-refresh:
+	@docs/build/build refresh
+
 docs-transcripts:
 	@$(lab) reset 1
 	@docs/build/play
+	@docs/build/build refresh
 
 branches:
 	@common/branches
@@ -120,5 +125,5 @@ lab-gdb:
 try load unload activate deactivate status log watch doctor diff:
 	@echo "which stage? For example: make -C 03-shared-memory $@" >&2; exit 2
 
-.PHONY: help try load unload activate deactivate status log watch doctor diff check check-long check-debug check-matrix coverage soak bench tools docs docs-transcripts branches series new build clean \
+.PHONY: help try load unload activate deactivate status log watch doctor diff check check-long check-debug check-matrix coverage soak bench tools docs docs-refresh docs-transcripts branches series new build clean \
 	lab-start lab-reset lab-stop lab-status lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console lab-gdb

@@ -52,7 +52,7 @@ series_post() { printf '%s\n' docs/03-shared-memory*.md | sed 's/\.md$//' | sort
 # The steps of which it shows something.
 post_steps() {
 	# shellcheck disable=SC2046 # a page a word
-	sed -n 's/^``` *{\.step n="\([0-9]*\)".*/\1/p' $(series_post) | uniq
+	sed -n 's/^<!-- step n="\([0-9]*\)".*/\1/p' $(series_post) | uniq
 }
 
 # functions STAGE: their names, one a line.
@@ -64,10 +64,15 @@ functions() {
 functions_without_text() {
 	functions 02-event-channels >"$work/functions"
 	# shellcheck disable=SC2046 # a page a word
-	sed '/^```/,/^```$/d' $(series_post) >"$work/text"
+	sed '/^```/,/^```$/d; /^<!-- /,/-->$/d; /^\[.*, part of `/d' $(series_post) >"$work/text"
 	functions 03-shared-memory | grep -vxFf "$work/functions" | while read -r name; do
 		grep -qw "$name" "$work/text" || echo "$name"
 	done
+}
+
+# File and line of each fence with nothing in it.
+empty_fences() {
+	awk 'last ~ /^```./ && /^```$/ { print FILENAME ":" FNR - 1 } { last = $0 }' "$@"
 }
 
 # in_a_browser ADDRESS: what the page is when its scripts have run.
@@ -312,9 +317,50 @@ same_but_for_that() {
 		diff -r -x '*.pdf' -x '*.epub' "$work/site" "$copy/.build/docs"
 }
 
+# stale PAGE COMMENT: reading the page fails, names the block, and says what to type.
+stale() {
+	refuses "$1" "docs/$1: this is not what it holds now; type: make docs-refresh" && refuses "$1" "    <!-- $2"
+}
+
+refresh() { (cd "$copy" && docs/build/build refresh 2>&1); }
+
+fresh_copy
+is "$(refresh)" "" "what the pages hold is what there is: make docs-refresh changes nothing"
+for page in docs/*.md; do cmp "$page" "$copy/$page"; done >"$work/differ" 2>&1
+is "$(cat "$work/differ")" "" "to the letter"
+is "$(empty_fences docs/*.md)" "" "and no fence is empty"
+printf '```c\n```\n\n```c\nx\n```\n' >"$work/empty.md"
+is "$(empty_fences "$work/empty.md")" "$work/empty.md:1" "one that is would be found"
+for change in \
+	'code file="01-hello-probe/mydevicefront.c" name="mydevicefront_ids"|01-hello-probe.md|s/^\t{ "mydevice" },/&\t/' \
+	'transcript name="01-end"|01-hello-probe.md|/name="01-end"/,/^```$/s/^\$ make/$ nmake/' \
+	'trace name="01-connect"|01-hello-probe.md|s/|-- version = 1 -/|-- version = 2 -/' \
+	'step n="1" file="mydevicefront.c" name="mydevicefront_share"|03-shared-memory.md|/name="mydevicefront_share"/,/^```$/s/\.patch)/.pitch)/' \
+	'step n="1" file="mydevicefront.c" name="struct mydevicefront_info"|03-shared-memory.md|/n="1".*name="struct mydevicefront_info"/,/^```$/{/^[+]/d}' \
+	'weak name="plain-eoi"|security.md|/name="plain-eoi"/,/^```$/s/^Beaten by/Beaten up by/'; do
+	comment=${change%%|*} page=${change#*|}
+	sed=${page#*|} page=${page%%|*}
+	cp "docs/$page" "$copy/docs/$page"
+	sed -i "$sed" "$copy/docs/$page"
+	ok "$comment, as it is not: the build says so" stale "$page" "$comment"
+	cp "docs/$page" "$copy/docs/$page"
+done
+sed -i '/^```c$/,/^```$/{/^```/!d}' "$copy/docs/01-hello-probe.md"
+ok "fences without anything" stale 01-hello-probe.md 'code file="01-hello-probe/mydevicefront.c" name="mydevicefront_ids"'
+is "$(refresh)" "docs-refresh: docs/01-hello-probe.md" "make docs-refresh fills them"
+ok "with what they held" cmp docs/01-hello-probe.md "$copy/docs/01-hello-probe.md"
+sed -i '/^```c$/,/^```$/{/^```/!d}' "$copy/docs/01-hello-probe.md"
+cp "$copy/docs/01-hello-probe.md" "$work/emptied.md"
+sed -i 's/^<!-- weak name="plain-eoi"/<!-- weak name="gone"/' "$copy/docs/security.md"
+fails "it fails if one page asks for what there is not" refresh
+ok "and has written none" cmp "$work/emptied.md" "$copy/docs/01-hello-probe.md"
+
 fresh_copy
 sed -i 's/We are good to go/We are ready to go/' "$copy"/0*/mydevice*.c "$copy"/docs/series/*/*.patch
-ok "a change in a function is in the post" sh -c "
+ok "a change in a function that a post shows: make docs says that the post is stale" fails_with 'type: make docs-refresh'
+ok "make docs-refresh puts it into the post" sh -c "
+	(cd $copy && docs/build/build refresh) && grep -q 'We are ready to go' $copy/docs/01-hello-probe.md"
+ok "and make docs into its page" sh -c "
 	(cd $copy && DOCS_ONLY=site docs/build/build) && grep -q 'We are ready to go' $copy/.build/docs/01-hello-probe.html"
 ok "apart from that another build, elsewhere, gives the same site" same_but_for_that
 fresh_copy
@@ -338,15 +384,15 @@ breaks "a reason without a change" "and no change" reasons/02-event-channels.md 
 breaks "a change that nobody explained" "and no reason is given" reasons/02-event-channels.md \
 	02-event-channels/mydevicefront.c 's/^\tmydevicefront_disconnect(info);$/&\n\tbarrier();/'
 breaks "a definition that a step has not" "step 6 has no mydevice_stream_take" 03-shared-memory.md \
-	docs/03-shared-memory.md 's/name="mydevice_stream_put, mydevice_copy"}/name="mydevice_stream_put, mydevice_copy, mydevice_stream_take"}/'
+	docs/03-shared-memory.md 's/name="mydevice_stream_put, mydevice_copy"/name="mydevice_stream_put, mydevice_copy, mydevice_stream_take"/'
 breaks "one that it does not change" "step 4 does not change mydevice_stream_begin" 03-shared-memory.md \
 	docs/03-shared-memory.md '/n="4"/s/name="mydevice_node_free, /&mydevice_stream_begin, /'
 breaks "one that it changes and the post does not show" "step 6 changes mydevice_at in mydevice.h" 03-shared-memory.md \
 	docs/03-shared-memory.md '/n="6".*name="mydevice_at"/,/^```$/d'
 breaks "a step that there is not" "there is no step 99" 03-shared-memory.md \
 	docs/03-shared-memory.md 's/n="7"/n="99"/'
-breaks "a picture that cannot be drawn" "dot cannot draw this" states.md \
-	docs/states.md 's/^digraph.*/digraf {/'
+breaks "a picture without a caption" "a picture without a caption" states.md \
+	docs/states.md 's/^\*The frontend.s states.*/Text./'
 breaks "a remark on what a trace does not have" "the backend did not write 'Closing'" 01-hello-probe.md \
 	docs/01-hello-probe.md 's/^backend Connected: reads and checks/backend Closing: reads and checks/'
 breaks "a trace in which nothing happened" "xbwatch saw nothing" 01-hello-probe.md \
@@ -355,6 +401,12 @@ ok "a link to a page that is not there" changed docs/00-the-ground.md 's/(01-hel
 ok "and the build says so" fails_with "no page is called 99-gone.md"
 breaks "a command that nobody types" "a block that is no transcript: ls" 01-hello-probe.md \
 	docs/01-hello-probe.md 's/^## See it happen/&\n\n    ls/'
+breaks "a comment of no kind" "no comment of a kind that is known: <!-- kode" 01-hello-probe.md \
+	docs/01-hello-probe.md 's/^<!-- code \(.*mydevicefront_ids\)/<!-- kode \1/'
+breaks "a comment without its fence" "no fence follows <!-- transcript name=\"01-keys\"" 01-hello-probe.md \
+	docs/01-hello-probe.md 's/^<!-- transcript name="01-keys" -->/&\n\nText./'
+breaks "HTML in a page" "HTML has no place here: <b>" 01-hello-probe.md \
+	docs/01-hello-probe.md 's/^## See it happen/&\n\nA <b>word<\/b>./'
 breaks "a weak variant that does not fit any more" "no-producer-check.patch does not fit 03-shared-memory" security.md \
 	03-shared-memory/mydevice.h 's/^\tif ((__u32)(prod - ring->prod) >/\tif (prod - ring->prod >/'
 breaks "one that is beaten by a case that is gone" "there is no case 99-gone" security.md \
@@ -380,7 +432,7 @@ fresh_copy
 transcript right '$ echo hello; echo event-channel = 12; seq 9' hello 'event-channel = 7' ... 9
 transcript wrong '$ echo hello' 'hello, too'
 transcript trace '$ cat seen 2>&1; echo Connected >seen' Connected
-printf '\n%s\n```\n' '```{.trace name="trace" caption="x"}' >>"$copy/docs/00-the-ground.md"
+printf '\n%s\n-->\n' '<!-- trace name="trace"' >>"$copy/docs/00-the-ground.md"
 ok "a command that prints what its transcript shows" "$copy/docs/build/play" --check right
 fails "and one that does not" "$copy/docs/build/play" --check wrong
 ok "a trace is typed again if something was missed" "$copy/docs/build/play" --check trace

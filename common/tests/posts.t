@@ -11,7 +11,7 @@ cd "$top" || exit
 common/lab/lab reset 1 || bail_out "the lab does not start"
 pages=$(printf '%s\n' docs/*.md | sed 's/\.md$//' | LC_ALL=C sort | sed 's/$/.md/')
 # shellcheck disable=SC2086 # a page a word
-names=$(sed -n 's/^``` *{\.\(transcript\|trace\) name="\([a-z0-9-]*\)".*/\2/p' $pages)
+names=$(sed -n 's/^<!-- \(transcript\|trace\) name="\([a-z0-9-]*\)".*/\2/p' $pages)
 for name in $names; do
 	ok "$name" docs/build/play --check "$name"
 done

@@ -1,13 +1,16 @@
 -- SPDX-License-Identifier: GPL-2.0
 --
--- A page as it stands in docs/, with all that it takes from elsewhere put in its
--- place: code from the sources, transcripts, pictures drawn from text, what
--- a stage changed. docs/build/README.md says what a page may write. What is
--- missing, or left over, ends the build.
+-- A page as it stands in docs/, with all that it takes from elsewhere: code from the
+-- sources, transcripts, pictures drawn from text, what a stage changed. docs/build/README.md
+-- says what a page may write. The page holds all of it as text, too (fences.lua). What is missing,
+-- left over or stale there ends the build.
 --
 -- pandoc -f markdown -t json --lua-filter=docs/build/docs.lua -M page=NAME NAME.md
+--
+-- With -M refresh=FILE nothing is made but FILE, the page with what it should hold.
 
 package.path = 'docs/build/?.lua;' .. package.path
+local fences = require 'fences'
 local source = require 'source'
 local html = require 'html'
 local trace = require 'trace'
@@ -28,24 +31,48 @@ end
 
 local languages = { h = 'c', c = 'c', sh = 'bash', Makefile = 'makefile', Kbuild = 'makefile' }
 
--- ``` {.code file="STAGE/FILE" name="DEFINITION" from="TEXT" to="TEXT"}
-local function code(block)
+local function language(file)
+	return languages[file:match('[^./]+$')] or 'default'
+end
+
+-- The lines that a block is about: all of them, and the first and the last.
+local function part(block)
 	local at = block.attributes
-	local lines = read(at.file)
+	local lines = read(at.file or fail('code without a file'))
 	local first, last = source.part(lines, at)
 	if not first then
 		fail('%s: %s', at.file, last)
 	end
+	return lines, first, last
+end
+
+-- What a page holds in the place of each kind of block: { lang, text, title, target }.
+local held = {}
+
+function held.code(block)
+	local at = block.attributes
+	local lines, first, last = part(block)
+	local title = '`' .. at.file .. '`'
+	if at.name and (at.from or at.to or at.before) then
+		title = string.format('%s, part of `%s`', title, at.name)
+	end
+	return { lang = language(at.file), text = table.concat(lines, '\n', first, last), title = title,
+		target = '../' .. at.file }
+end
+
+-- <!-- code file="STAGE/FILE" name="DEFINITION" from="TEXT" to="TEXT" -->
+local function code(block)
+	local at = block.attributes
+	local lines, first, last = part(block)
 	local text = table.concat(lines, '\n', first, last)
 	local title = string.format('%s, lines %d to %d', at.file, first, last)
 	if first == last then
 		title = string.format('%s, line %d', at.file, first)
 	end
 	local link = pandoc.Link(title, 'source:' .. at.file .. '#' .. first)
-	local lang = languages[at.file:match('[^./]+$')] or 'default'
 	return pandoc.Div({
 		pandoc.Para { link },
-		pandoc.CodeBlock(text, pandoc.Attr('', { lang, 'numberLines' }, { startFrom = tostring(first) })),
+		pandoc.CodeBlock(text, pandoc.Attr('', { language(at.file), 'numberLines' }, { startFrom = tostring(first) })),
 	}, pandoc.Attr('', { 'code' }))
 end
 
@@ -62,12 +89,27 @@ local function typed(line)
 	end
 end
 
--- ``` {.transcript name="NAME"}
+local function lines_of_transcript(block)
+	return read('docs/transcripts/' .. (block.attributes.name or fail('a transcript without a name')) .. '.txt')
+end
+
+-- A line of output without the backslash that says that it is none to be typed.
+local function unescaped(line)
+	return typed(line:sub(2)) and line:match('^\\(.*)') or line
+end
+
+function held.transcript(block)
+	local out = {}
+	for n, line in ipairs(lines_of_transcript(block)) do
+		out[n] = unescaped(line)
+	end
+	return { lang = 'console', text = table.concat(out, '\n') }
+end
+
+-- <!-- transcript name="NAME" -->
 local function transcript(block)
-	local name = block.attributes.name or fail('a transcript without a name')
-	local lines = read('docs/transcripts/' .. name .. '.txt')
 	local out, going_on = {}, false
-	for _, line in ipairs(lines) do
+	for _, line in ipairs(lines_of_transcript(block)) do
 		local prompt, command = typed(line)
 		if going_on then
 			prompt, command = '', line
@@ -78,7 +120,7 @@ local function transcript(block)
 				html.escape(prompt), space, html.escape(command))
 			going_on = command:match('\\$')
 		else
-			out[#out + 1] = html.escape(typed(line:sub(2)) and line:match('^\\(.*)') or line)
+			out[#out + 1] = html.escape(unescaped(line))
 		end
 	end
 	return pandoc.RawBlock('html', '<pre class="transcript"><code>' ..
@@ -88,11 +130,6 @@ end
 -- -- pictures -----------------------------------------------------------------
 
 local tools = {
-	dot = function(text)
-		return pandoc.pipe('dot', { '-Tsvg', '-Gbgcolor=transparent', '-Gfontname=sans-serif',
-			'-Nfontname=sans-serif', '-Efontname=sans-serif', '-Gfontsize=12', '-Nfontsize=12',
-			'-Efontsize=11', '-Nshape=box', '-Nstyle=rounded', '-Nheight=0.35', '-Earrowsize=0.7' }, text)
-	end,
 	msc = function(text)
 		return pandoc.pipe('mscgen', { '-T', 'svg', '-i', '-', '-o', '-' }, text)
 	end,
@@ -128,7 +165,7 @@ local function centre(svg)
 	end))
 end
 
--- ``` {.dot caption="What it shows"}, or .msc, or .aasvg
+-- ```aasvg, or the chart of a trace, and below it its caption, a paragraph in italics.
 local function picture(kind, block, text)
 	local caption = block.attributes.caption or fail('a picture without a caption')
 	local done, svg = pcall(tools[kind], text or block.text)
@@ -145,11 +182,19 @@ local function picture(kind, block, text)
 		kind, svg, html.escape(caption)))
 end
 
--- ``` {.trace name="NAME" caption="What it shows"}: what xbwatch printed in a transcript.
-local function traced(block)
+local function rows_of_trace(block)
 	local name = block.attributes.name or fail('a trace without a name')
-	local chart, wrong = trace.chart(read('docs/transcripts/' .. name .. '.txt'), block.text)
-	return picture('msc', block, chart or fail('%s: %s', name, wrong))
+	local rows, wrong = trace.rows(lines_of_transcript(block), block.text)
+	return rows or fail('%s: %s', name, wrong)
+end
+
+function held.trace(block)
+	return { lang = 'text', text = trace.text(rows_of_trace(block)) }
+end
+
+-- <!-- trace name="NAME" and remarks, a line each -->: what xbwatch printed in a transcript.
+local function traced(block)
+	return picture('msc', block, trace.msc(rows_of_trace(block)))
 end
 
 -- -- what a stage changed ----------------------------------------------------
@@ -167,17 +212,6 @@ end
 
 local function changes(stage, file)
 	return source.changes(source.read(previous(stage) .. '/' .. file) or {}, read(stage .. '/' .. file))
-end
-
--- ``` {.diff stage="STAGE" file="FILE" name="DEFINITION"}
-local function diff(block)
-	local at = block.attributes
-	for _, change in ipairs(changes(at.stage, at.file)) do
-		if change.name == at.name then
-			return pandoc.RawBlock('html', html.diff(at.stage .. '/' .. at.file, change))
-		end
-	end
-	fail('%s changes nothing in %s of %s', at.stage, at.name, at.file)
 end
 
 -- -- the steps of the series -----------------------------------------------------
@@ -218,26 +252,20 @@ local function is_new(change)
 	return true
 end
 
--- A definition that is new in this step as it is, or a part of it; or what the step changed in it.
+-- What a step does to a definition: the change; and if the definition is new in this step, the
+-- lines of the file, and the first and the last that are asked for.
 local function step_part(n, at, name)
-	local path = tree(n) .. '/' .. at.file
-	local lines = read(path)
+	local lines = read(tree(n) .. '/' .. at.file)
 	for _, change in ipairs(changes_of_step(n, at.file)) do
 		if change.name == name and change.first then
-			steps_shown[n] = steps_shown[n] or {}
-			steps_shown[n][at.file .. ' ' .. name] = true
 			if not is_new(change) then
-				return pandoc.RawBlock('html', html.diff(path, change, string.format('step %d: %s, %s', n, at.file, name)))
+				return change
 			end
-			local first, last = source.part(lines, { name = name, from = at.from, to = at.to })
+			local first, last = source.part(lines, { name = name, from = at.from, to = at.to, before = at.before })
 			if not first then
 				fail('step %d: %s: %s', n, at.file, last)
 			end
-			return pandoc.Div({
-				pandoc.Para { pandoc.Str(string.format('step %d: %s, lines %d to %d', n, at.file, first, last)) },
-				pandoc.CodeBlock(table.concat(lines, '\n', first, last),
-					pandoc.Attr('', { 'c', 'numberLines' }, { startFrom = tostring(first) })),
-			}, pandoc.Attr('', { 'code' }))
+			return change, lines, first, last
 		end
 	end
 	if source.find(source.definitions(lines), name) then
@@ -246,18 +274,71 @@ local function step_part(n, at, name)
 	fail('step %d has no %s in %s', n, name, at.file)
 end
 
+-- From a page's own place.
+local function patch_of_step(n)
+	local pipe = io.popen(string.format("cd docs && printf '%%s\\n' series/%s/%04d-*.patch", series, n))
+	return pipe:read(), pipe:close()
+end
+
 local function step_number(block)
 	return math.tointeger(tonumber(block.attributes.n)) or fail('a step without a number: n="%s"', tostring(block.attributes.n))
 end
 
--- ``` {.step n="3" file="FILE" name="DEFINITION, DEFINITION"}
-local function step(block)
-	local out = {}
+-- The definitions that a block names.
+local function step_names(block)
+	local names = {}
 	if not block.attributes.file or not block.attributes.name then
 		fail('a step without a file, or without a name')
 	end
 	for name in block.attributes.name:gmatch('[^,]+') do
-		out[#out + 1] = step_part(step_number(block), block.attributes, name:match('^%s*(.-)%s*$'))
+		names[#names + 1] = name:match('^%s*(.-)%s*$')
+	end
+	return names
+end
+
+local function diff(change)
+	local out = {}
+	for n, op in ipairs(source.near_changes(change.ops, html.near)) do
+		out[n] = op and op[1] .. op[2] or ' ⋯'
+	end
+	return table.concat(out, '\n')
+end
+
+-- New ones are code; as soon as one is not, all are a diff.
+function held.step(block)
+	local n, at, all_new = step_number(block), block.attributes, true
+	local as_code, as_diff = {}, {}
+	for _, name in ipairs(step_names(block)) do
+		local change, lines, first, last = step_part(n, at, name)
+		all_new = all_new and lines
+		as_code[#as_code + 1] = lines and table.concat(lines, '\n', first, last)
+		as_diff[#as_diff + 1] = string.format('@@ %s @@\n%s', name, lines
+			and '+' .. as_code[#as_code]:gsub('\n', '\n+') or diff(change))
+	end
+	return { lang = all_new and language(at.file) or 'diff', text = table.concat(all_new and as_code or as_diff, '\n\n'),
+		title = string.format('step %d: `%s`', n, at.file), target = patch_of_step(n) }
+end
+
+-- A definition that is new in this step as it is, or a part of it; or what the step changed in it.
+local function step_block(n, at, name)
+	local change, lines, first, last = step_part(n, at, name)
+	steps_shown[n] = steps_shown[n] or {}
+	steps_shown[n][at.file .. ' ' .. name] = true
+	if not lines then
+		return pandoc.RawBlock('html', html.diff(at.file, change, string.format('step %d: %s, %s', n, at.file, name)))
+	end
+	return pandoc.Div({
+		pandoc.Para { pandoc.Str(string.format('step %d: %s, lines %d to %d', n, at.file, first, last)) },
+		pandoc.CodeBlock(table.concat(lines, '\n', first, last),
+			pandoc.Attr('', { language(at.file), 'numberLines' }, { startFrom = tostring(first) })),
+	}, pandoc.Attr('', { 'code' }))
+end
+
+-- <!-- step n="3" file="FILE" name="DEFINITION, DEFINITION" -->
+local function step(block)
+	local out = {}
+	for _, name in ipairs(step_names(block)) do
+		out[#out + 1] = step_block(step_number(block), block.attributes, name)
 	end
 	return out
 end
@@ -301,17 +382,29 @@ end
 
 local weak_shown = {}
 
--- ``` {.weak name="NAME"}: a patch of common/tests/hostile/weak, beside the right code.
-local function weak_variant(block)
+local function variant(block)
 	local name = block.attributes.name or fail('a weak variant without a name')
-	local text, code, beaten = weak.variant(name)
+	local text, changes, beaten = weak.variant(name)
 	if not text then
-		fail('%s', code)
+		fail('%s', changes)
 	end
+	return text, changes, beaten, name
+end
+
+function held.weak(block)
+	local text, changes, beaten, name = variant(block)
+	local file = name .. '.patch'
+	return { lang = 'diff', text = weak.text(text, changes, beaten), title = string.format('`%s`', file),
+		target = '../common/tests/hostile/weak/' .. file }
+end
+
+-- <!-- weak name="NAME" -->: a patch of common/tests/hostile/weak, beside the right code.
+local function weak_variant(block)
+	local text, changes, beaten, name = variant(block)
 	weak_shown[name] = true
 	local out = { pandoc.Para { pandoc.Str(text) } }
-	for _, pair in ipairs(code) do
-		out[#out + 1] = pandoc.RawBlock('html', pair)
+	for _, change in ipairs(changes) do
+		out[#out + 1] = pandoc.RawBlock('html', weak.beside(change))
 	end
 	local attacks = {}
 	for _, by in ipairs(beaten) do
@@ -434,19 +527,14 @@ local function block(element)
 		return transcript(element)
 	elseif element.classes:includes('trace') then
 		return traced(element)
-	elseif element.classes:includes('diff') and element.attributes.stage then
-		return diff(element)
 	elseif element.classes:includes('weak') then
 		return weak_variant(element)
 	elseif element.classes:includes('step') then
 		return step(element)
 	elseif element.classes:includes('changes') then
 		return all_of_step(element)
-	end
-	for kind in pairs(tools) do
-		if element.classes:includes(kind) then
-			return picture(kind, element)
-		end
+	elseif element.classes:includes('aasvg') then
+		return picture('aasvg', element)
 	end
 	-- What a post tells the reader to type is typed in make check.
 	local class = element.classes[1] or 'none'
@@ -470,9 +558,75 @@ local function numbered(element)
 	return element
 end
 
+-- -- what the page holds ---------------------------------------------------------
+
+local kinds = { code = true, transcript = true, step = true, weak = true, trace = true }
+
+local function wanted(found)
+	local all = {}
+	for n, each in ipairs(found) do
+		all[n] = held[each.kind](each.block)
+		all[n].text = all[n].text:gsub('[ \t]+\n', '\n')	-- of empty lines in a diff
+		if all[n].text:find('\n```') then
+			fail('a fence cannot hold what has a fence in it: %s', each.comment)
+		end
+	end
+	return all
+end
+
+local function refresh(found, path)
+	local text = fences.rewritten(read('docs/' .. page), kinds, wanted(found), fail)
+	local file = assert(io.open(path, 'w'))
+	file:write(text)
+	file:close()
+end
+
+local function all_fresh(found)
+	local stale = {}
+	for n, new in ipairs(wanted(found)) do
+		if not fences.same(found[n], new) then
+			stale[#stale + 1] = '    ' .. found[n].comment
+		end
+	end
+	if #stale > 0 then
+		fail('this is not what it holds now; type: make docs-refresh\n%s', table.concat(stale, '\n'))
+	end
+end
+
+local function is_picture(block)
+	return block.t == 'CodeBlock' and (block.classes[1] == 'trace' or block.classes[1] == 'aasvg')
+end
+
+-- Below a picture stands its caption, in italics.
+local function with_captions(blocks)
+	local out = pandoc.List()
+	for n, block in ipairs(blocks) do
+		local text = block.t == 'Para' and #block.content == 1 and block.content[1]
+		if n > 1 and is_picture(blocks[n - 1]) and text and text.t == 'Emph' then
+			blocks[n - 1].attributes.caption = pandoc.utils.stringify(text)
+			out[#out] = blocks[n - 1]
+		else
+			out:insert(block)
+		end
+	end
+	return out
+end
+
+local function no_html(element)
+	if element.format == 'html' then
+		fail('HTML has no place here: %s', element.text)
+	end
+end
+
 -- The title is the heading of the first level, the summary the paragraph after it.
 function Pandoc(doc)
 	page = pandoc.utils.stringify(doc.meta.page)
+	local blocks, found = fences.take(doc.blocks, kinds, fail)
+	if doc.meta.refresh then
+		refresh(found, pandoc.utils.stringify(doc.meta.refresh))
+		return pandoc.Pandoc {}
+	end
+	doc.blocks = with_captions(blocks)
 	local title, summary = doc.blocks[1], doc.blocks[2]
 	if not title or title.t ~= 'Header' or title.level ~= 1 then
 		fail('it does not begin with a title')
@@ -488,9 +642,10 @@ function Pandoc(doc)
 		doc.blocks = pandoc.List(with_reasons(doc.blocks, stage))
 	end
 	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { CodeBlock = block, Code = checked_name, Table = unsized,
-		OrderedList = numbered })
+		OrderedList = numbered, RawInline = no_html })
 	all_weak_shown()
 	all_of_steps_shown()
+	all_fresh(found)
 	doc.blocks = body.content
 	return doc
 end

@@ -246,6 +246,24 @@ local function compare(old, new)
 	return ops
 end
 
+-- The operations within some lines of a change; false stands for each run of others.
+function source.near_changes(ops, near)
+	local close, shown = {}, {}
+	for n, op in ipairs(ops) do
+		for m = n - near, n + near do
+			close[m] = close[m] or op[1] ~= ' '
+		end
+	end
+	for n, op in ipairs(ops) do
+		if close[n] then
+			shown[#shown + 1] = op
+		elseif shown[#shown] ~= false then
+			shown[#shown + 1] = false
+		end
+	end
+	return shown
+end
+
 local function slice(lines, def)
 	local part = {}
 	if def then

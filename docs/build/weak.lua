@@ -133,24 +133,55 @@ local function column(of, title, found)
 	return table.concat(out, '\n')
 end
 
--- The file and the name of what is right, linked to it.
-local function title(stage, change, right)
-	local there = source.find(source.definitions(right), change.name)
+-- The file and the name of what is right, and the definition if there is one.
+local function title(change)
+	local there = source.find(source.definitions(change.right), change.name)
 	if not there then
 		return string.format('right: %s has nothing of the kind', change.file)
 	end
 	local name = change.name:match('^[%w_ ]+$')	-- lines of a script have none
-	return string.format('<a href="source:%s/%s#%d">right: %s%s</a>', stage, change.file, there.first,
-		change.file, name and ', ' .. name or '')
+	return string.format('right: %s%s', change.file, name and ', ' .. name or ''), there
 end
 
-local function beside(stage, change, right)
-	local same = ''
-	if change.also then
-		same = string.format('; the same in %s', table.concat(change.also, ' and '))
+local function same_in(change)
+	return change.also and '; the same in ' .. table.concat(change.also, ' and ') or ''
+end
+
+-- A change as HTML, right and weak beside each other, with a link to what is right.
+function weak.beside(change)
+	local text, there = title(change)
+	if there then
+		text = string.format('<a href="source:%s/%s#%d">%s</a>', change.stage, change.file, there.first, text)
 	end
 	return string.format('<div class="pair">\n%s\n%s\n</div>',
-		column(1, title(stage, change, right) .. same, change.pieces), column(2, 'weak', change.pieces))
+		column(1, text .. same_in(change), change.pieces), column(2, 'weak', change.pieces))
+end
+
+local function folded(text)
+	local pipe = assert(io.popen("fold -s -w 90 <<'END' | sed 's/ *$//'\n" .. text .. '\nEND'))
+	local lines = pipe:read('a')
+	pipe:close()
+	return lines
+end
+
+-- All of a variant as plain text: what it does, who beats it, and its changes as a diff.
+function weak.text(text, changes, beaten)
+	local out = { folded(text) }
+	for _, by in ipairs(beaten) do
+		out[#out + 1] = folded(string.format('Beaten by %s: %s Seen: %s', table.concat(by[1], ' and '), by[2], by[3]))
+	end
+	for _, change in ipairs(changes) do
+		out[#out + 1] = string.format('@@ %s%s @@', title(change), same_in(change))
+		for _, piece in ipairs(change.pieces) do
+			for of, sign in ipairs(piece[3] and { ' ' } or { '-', '+' }) do
+				for _, line in ipairs(piece[of]) do
+					out[#out + 1] = sign .. line
+				end
+			end
+		end
+		out[#out + 1] = ''
+	end
+	return (table.concat(out, '\n'):gsub('\n+$', ''))
 end
 
 -- What a change is at either end.
@@ -168,6 +199,7 @@ local function all_changes(stage, files)
 	for _, file in ipairs(source.files) do
 		for _, change in ipairs(files[file] and source.changes(source.read(stage .. '/' .. file), files[file]) or {}) do
 			change.file, change.pieces = file, pieces(change.ops)
+			change.stage, change.right = stage, source.read(stage .. '/' .. file)
 			local what = at_either_end(change)
 			if seen[what] then
 				seen[what].also = seen[what].also or {}
@@ -181,7 +213,7 @@ local function all_changes(stage, files)
 	return found
 end
 
--- weak.variant(NAME): its text, a list of HTML, and who beats it; or nil and what is wrong.
+-- weak.variant(NAME): its text, its changes, and who beats it; or nil and what is wrong.
 function weak.variant(name)
 	local stages = source.stages()
 	local stage = stages[#stages]
@@ -198,14 +230,11 @@ function weak.variant(name)
 	if not files then
 		return nil, path .. ' does not fit ' .. stage .. ': ' .. said
 	end
-	local out = {}
-	for _, change in ipairs(all_changes(stage, files)) do
-		out[#out + 1] = beside(stage, change, source.read(stage .. '/' .. change.file))
-	end
-	if #out == 0 then
+	local changes = all_changes(stage, files)
+	if #changes == 0 then
 		return nil, path .. ' changes nothing'
 	end
-	return text, out, beaten
+	return text, changes, beaten
 end
 
 return weak
