@@ -295,6 +295,12 @@ said=$(docs/build/look "$bad")
 has "$said" 'bad.html: 5[0-9]* wide on a screen of 390' "a page that is too wide for a phone is found"
 has "$said" 'rgb\(221, 221, 221\) on rgb\(255, 255, 255\): pale' "and a text that is too pale"
 
+ok "where a forge shows the pages, every link leads somewhere" docs/build/forge docs/*.md docs/reasons/*.md README.md
+printf '# A\n\n[x](#b) [y](gone.md) [z](#a)\n\n## C {#b}\n' >"$bad/bad.md"
+said=$(docs/build/forge "$bad/bad.md")
+has "$said" '#b: there is no such place' "one that leads nowhere there is found"
+has "$said" 'gone.md leads nowhere' "and one to a file that is not there"
+has "$said" 'shows the reader C \{#b\}' "and attributes in a heading"
 ok "mdl has nothing to say" mdl -s docs/build/mdl.rb docs README.md
 printf '# One\n\n### Three\n' >"$bad/bad.md"
 fails "and would have about a bad page" mdl -s docs/build/mdl.rb "$bad/bad.md"
@@ -401,6 +407,8 @@ ok "a link to a page that is not there" changed docs/00-the-ground.md 's/(01-hel
 ok "and the build says so" fails_with "no page is called 99-gone.md"
 breaks "a command that nobody types" "a block that is no transcript: ls" 01-hello-probe.md \
 	docs/01-hello-probe.md 's/^## See it happen/&\n\n    ls/'
+breaks "an address without a heading" 'no heading follows <a id="kernel-bug">' troubleshooting.md \
+	docs/troubleshooting.md 's/^<a id="kernel-bug">.*/&\n\nText./'
 breaks "a comment of no kind" "no comment of a kind that is known: <!-- kode" 01-hello-probe.md \
 	docs/01-hello-probe.md 's/^<!-- code \(.*mydevicefront_ids\)/<!-- kode \1/'
 breaks "a comment without its fence" "no fence follows <!-- transcript name=\"01-keys\"" 01-hello-probe.md \

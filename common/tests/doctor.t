@@ -44,7 +44,7 @@ analyse() {
 # Each anchor that the program names is a heading's, and the other way round; and for each
 # the program has a check.
 anchors() {
-	sed -n 's/^### .*{#\([a-z-]*\)}$/\1/p' "$docs" | sort >"$work/sections"
+	sed -n 's/^<a id="\([a-z-]*\)"><\/a>$/\1/p' "$docs" | sort >"$work/sections"
 	sed -n 's/^\t\[[A-Z_]*\] = "\([a-z-]*\)",$/\1/p' "$top/common/tools/doctor/report.c" | sort -u >"$work/anchors"
 	[ "$(wc -l <"$work/anchors")" -ge 50 ] && diff "$work/anchors" "$work/sections" && used
 }

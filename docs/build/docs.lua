@@ -612,6 +612,24 @@ local function with_captions(blocks)
 	return out
 end
 
+-- A heading may have an address of its own, in the form that a forge takes, too: <a id="..."></a>
+-- in a paragraph above it.
+local function with_anchors(blocks)
+	local out = pandoc.List()
+	for n, block in ipairs(blocks) do
+		local tag = block.t == 'Para' and #block.content == 2 and block.content[1]
+		local id = tag and tag.t == 'RawInline' and tag.text:match('^<a id="([%l%d-]+)">$')
+		if not id then
+			out:insert(block)
+		elseif blocks[n + 1] and blocks[n + 1].t == 'Header' then
+			blocks[n + 1].identifier = id
+		else
+			fail('no heading follows <a id="%s">', id)
+		end
+	end
+	return out
+end
+
 local function no_html(element)
 	if element.format == 'html' then
 		fail('HTML has no place here: %s', element.text)
@@ -626,7 +644,7 @@ function Pandoc(doc)
 		refresh(found, pandoc.utils.stringify(doc.meta.refresh))
 		return pandoc.Pandoc {}
 	end
-	doc.blocks = with_captions(blocks)
+	doc.blocks = with_anchors(with_captions(blocks))
 	local title, summary = doc.blocks[1], doc.blocks[2]
 	if not title or title.t ~= 'Header' or title.level ~= 1 then
 		fail('it does not begin with a title')
