@@ -75,6 +75,12 @@ empty_fences() {
 	awk 'last ~ /^```./ && /^```$/ { print FILENAME ":" FNR - 1 } { last = $0 }' "$@"
 }
 
+# Fences with code that end in a label or in a comment of the shell: the reader would not see of what.
+half_cuts() {
+	awk '/^```$/ && lang ~ /^```(c|bash)$/ && last ~ /^[[:space:]]*(case .*:|default:|#.*)([[:space:]]*\/\*.*)?$/ &&
+		last !~ /^#(endif|define)/ { print FILENAME ":" FNR - 1 ": " last } /^```/ { lang = $0 } { last = $0 }' "$@"
+}
+
 # in_a_browser ADDRESS: what the page is when its scripts have run.
 in_a_browser() {
 	profile=$(mktemp -d)
@@ -337,6 +343,9 @@ is "$(cat "$work/differ")" "" "to the letter"
 is "$(empty_fences docs/*.md)" "" "and no fence is empty"
 printf '```c\n```\n\n```c\nx\n```\n' >"$work/empty.md"
 is "$(empty_fences "$work/empty.md")" "$work/empty.md:1" "one that is would be found"
+is "$(half_cuts docs/*.md)" "" "no code ends in a label, or in half a comment"
+printf '```c\n\tcase 3:\t/* x */\n```\n\n```bash\ntrue\n# All\n```\n' >"$work/cut.md"
+is "$(half_cuts "$work/cut.md" | grep -c .)" 2 "what does would be found"
 for change in \
 	'code file="01-hello-probe/mydevicefront.c" name="mydevicefront_ids"|01-hello-probe.md|s/^\t{ "mydevice" },/&\t/' \
 	'transcript name="01-end"|01-hello-probe.md|/name="01-end"/,/^```$/s/^\$ make/$ nmake/' \
@@ -377,6 +386,8 @@ breaks "a function that only the prose names" "which no stage has" 01-hello-prob
 	docs/01-hello-probe.md 's/mydevicefront_pick_version/mydevicefront_choose_version/'
 breaks "a marker that is gone" "no line has '# The directories first'" 01-hello-probe.md \
 	01-hello-probe/activate.sh 's/^# The directories first/# First the directories/'
+breaks "one that a cut ends before" "no line after the first one has '# All keys at once'" 01-hello-probe.md \
+	01-hello-probe/activate.sh 's/^# All keys at once/# Then the keys/'
 breaks "a marker that is there twice" "more than one line has" 01-hello-probe.md \
 	01-hello-probe/activate.sh 's/^# The directories first.*/&\n&/'
 breaks "a transcript that is not there" "there is no file docs/transcripts/gone.txt" 01-hello-probe.md \

@@ -169,7 +169,7 @@ end
 
 -- The first and the last line of what is asked for: a definition, or part of
 -- the file or the definition, from the one line that holds a text to the next
--- that holds another. Returns nil and what is wrong.
+-- that holds another, or to what stands before that. Returns nil and what is wrong.
 function source.part(lines, want)
 	local first, last = 1, #lines
 	if want.name then
@@ -194,18 +194,16 @@ function source.part(lines, want)
 		end
 		first = at
 	end
-	if want.to then
-		local at
-		for n = first, last do
-			if lines[n]:find(want.to, 1, true) and n > first then
-				at = n
-				break
-			end
-		end
-		if not at then
-			return nil, "no line after the first one has '" .. want.to .. "'"
-		end
-		last = at
+	local stop, at = want.to or want.before, nil
+	for n = first + 1, stop and last or 0 do
+		at = at or lines[n]:find(stop, 1, true) and n
+	end
+	if stop and not at then
+		return nil, "no line after the first one has '" .. stop .. "'"
+	end
+	last = at and (want.to and at or at - 1) or last
+	while lines[last] == '' do
+		last = last - 1
 	end
 	return first, last
 end
