@@ -64,7 +64,7 @@ functions() {
 functions_without_text() {
 	functions 02-event-channels >"$work/functions"
 	# shellcheck disable=SC2046 # a page a word
-	sed '/^```/,/^```$/d; /^<!-- /,/-->$/d; /^\[.*, part of `/d' $(series_post) >"$work/text"
+	sed '/^```/,/^```$/d; /^<!-- .*-->$/d; /^<!-- /,/-->$/d; /^\[.*, part of `/d' $(series_post) >"$work/text"
 	functions 03-shared-memory | grep -vxFf "$work/functions" | while read -r name; do
 		grep -qw "$name" "$work/text" || echo "$name"
 	done
