@@ -180,6 +180,11 @@ pasted_found() {
 		END { exit wrong || !NR }'
 }
 
+# File and line of each advisory that is named without a link to it.
+bare_advisories() {
+	awk '/^```/ { fence = !fence } !fence && /(^|[^[])XSA-[0-9]/ { print FILENAME ":" FNR }' "$@"
+}
+
 # -- spelling ----------------------------------------------------------------
 
 # The text without code, as words that no dictionary and not our list knows. The
@@ -307,6 +312,9 @@ said=$(docs/build/forge "$bad/bad.md")
 has "$said" '#b: there is no such place' "one that leads nowhere there is found"
 has "$said" 'gone.md leads nowhere' "and one to a file that is not there"
 has "$said" 'shows the reader C \{#b\}' "and attributes in a heading"
+is "$(bare_advisories docs/*.md)" "" "each security advisory is a link"
+printf '[XSA-1](x), XSA-2\n' >"$work/xsa.md"
+is "$(bare_advisories "$work/xsa.md")" "$work/xsa.md:1" "one that is not would be found"
 ok "mdl has nothing to say" mdl -s docs/build/mdl.rb docs README.md
 printf '# One\n\n### Three\n' >"$bad/bad.md"
 fails "and would have about a bad page" mdl -s docs/build/mdl.rb "$bad/bad.md"
