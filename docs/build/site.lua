@@ -122,7 +122,7 @@ end
 
 local function neighbour(way, p)
 	return raw_block { string.format('<a rel="%s" href="%s"><span>%s</span> %s</a>',
-		way, p.url, way == 'prev' and 'Before' or 'Next', html.escape(p.title)) }
+		way, p.url, way == 'prev' and 'Previous' or 'Next', html.escape(p.title)) }
 end
 
 -- -- search --------------------------------------------------------------------
