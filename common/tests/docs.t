@@ -90,6 +90,20 @@ in_a_browser() {
 	rm -rf "$profile"
 }
 
+# In which order the parts of a page come.
+order_of_parts() {
+	grep -oE '(class="skip"|id="contents"|class="here"|<main id="text")' "$1" | grep -oE 'skip|contents|here|text' | paste -sd ' '
+}
+
+# Headings of the text that one cannot link to.
+without_permalink() {
+	for page in "$1"/*.html; do
+		sed -n '/<article>/,/<\/article>/s/^<h[234][^>]* id="\([^"]*\)".*/\1/p' "$page" | while read -r id; do
+			grep -qF "class=\"permalink\" href=\"#$id\"" "$page" || echo "$page: $id"
+		done
+	done
+}
+
 # What a reader would find by typing a word into the search field.
 found_by() {
 	in_a_browser "$work/site/index.html?q=$1" | grep -o '<ol id="found".*</ol>'
@@ -154,13 +168,54 @@ pasted() {
 	TEXTS
 }
 
+# What people ask for, and the page or section that has to come first; of several, one.
+asked() {
+	cat <<-'TEXTS'
+		event channels|02-event-channels.html event-channels.html
+		event channel|02-event-channels.html event-channels.html glossary.html#event-channel
+		shared memory|03-shared-memory.html
+		glossary|glossary.html
+		grants|grants.html
+		grant reference|glossary.html#grant-reference
+		domid|glossary.html#domid
+		barriers|glossary.html#barrier
+		lateeoi|glossary.html#lateeoi
+		xenwatch|glossary.html#xenwatch
+		index page|glossary.html#index-page
+		toolstack|glossary.html#toolstack
+		handshake|01-hello-probe.html#the-handshake glossary.html#handshake
+		state dance|states.html
+		security|security.html
+		XSA-423|security.html#the-lessons
+		protocol|protocol.html
+		character device|character-devices.html
+		fsync|03-shared-memory-2.html#step-11-wait-in-fsync-until-the-peer-has-everything
+		lost wake-up|03-shared-memory-2.html#the-lost-wake-up
+		PVH|guests.html glossary.html#pv-pvh
+		driver domain|glossary.html#driver-domain
+		secure boot|real-host.html#if-modules-have-to-be-signed
+		reboot|real-host.html#after-a-reboot
+		where is it tested|platforms.html
+		exercises|01-hello-probe.html#exercises 02-event-channels.html#exercises
+		coming apart|01-hello-probe.html#coming-apart
+		hello probe|01-hello-probe.html
+	TEXTS
+}
+
+# Both, as TEXT|ADDRESS ADDRESS...
+searches() {
+	asked
+	pasted | awk -F '|' '{ gsub(/[^ ]+/, "troubleshooting.html#&", $2); print $1 "|" $2 }'
+}
+
 # The search of the site is asked for all of them in one page.
-pasted_found() {
+searches_lead() {
+	searches >"$work/searches"
 	{
 		echo '<!DOCTYPE html><body data-root=""><form class="search"><input id="query"><ol id="found"></ol></form>'
 		echo '<pre></pre><script src="search.js"></script><script src="search-index.js"></script><script>'
 		echo 'for (const text of ['
-		pasted | sed 's/|.*//; s/.*/"&",/'
+		sed 's/|.*//; s/.*/"&",/' "$work/searches"
 		cat <<-'SCRIPT'
 			]) {
 				document.getElementById('query').value = text;
@@ -170,13 +225,11 @@ pasted_found() {
 			}
 			</script>
 		SCRIPT
-	} >"$work/site/pasted.html"
-	in_a_browser "$work/site/pasted.html" | sed 's/<[^>]*>//g; s/^.*FOUND //' | grep -e '\.html' -e '^nothing' >"$work/found"
-	rm "$work/site/pasted.html"
-	pasted | paste -d '|' "$work/found" - | awk -F '|' '{
-			split($1, at, "#")
-			if (at[1] != "troubleshooting.html" || !index(" " $3 " ", " " at[2] " ")) { print $2 ": " $1; wrong = 1 }
-		}
+	} >"$1/searches.html"
+	in_a_browser "$1/searches.html" | sed 's/<[^>]*>//g; s/^.*FOUND //' | grep -e '\.html' -e '^nothing' >"$work/found"
+	rm "$1/searches.html"
+	paste -d '|' "$work/found" "$work/searches" | awk -F '|' '
+		!index(" " $3 " ", " " $1 " ") { print $2 ": " $1 ", not " $3; wrong = 1 }
 		END { exit wrong || !NR }'
 }
 
@@ -286,13 +339,19 @@ ok "the PDF has pages, and its own fonts" sh -c "
 	pages=\$(pdfinfo $work/site/xen-split-drivers.pdf | awk '\$1 == \"Pages:\" { print \$2 }')
 	[ \"\$pages\" -ge 20 ] && ! pdffonts $work/site/xen-split-drivers.pdf | awk 'NR > 2 && \$(NF - 4) == \"no\"' | grep ."
 has "$(found_by xenstore-write)" 'href="01-hello-probe.html#' "the search finds a word without a server"
-has "$(found_by qqqq)" 'Nothing has all of these words' "and says so if there is none"
-ok "what people paste into a search leads to its section of troubleshooting" pasted_found
+has "$(found_by qqqq)" 'No results for all of these words' "and says so if there is none"
+is "$(order_of_parts "$work/site/01-hello-probe.html")" "skip contents here text" "Tab goes to the contents first, then to the text"
+is "$(without_permalink "$work/site")" "" "each heading has a link to itself"
+has "$(in_a_browser "$work/site/02-event-channels.html")" '<button [^>]*data-copies="make -C 02-event-channels load"' \
+	"a command can be copied without its prompt"
+has "$(in_a_browser "$work/site/01-hello-probe.html")" 'data-copies="xenstore-write \\$' "and one of several lines"
+ok "what people ask for and paste into a search leads to the page or section that is about it" searches_lead "$work/site"
 
-cat >"$bad/bad.html" <<'EOF'
+cat >"$bad/bad.html" <<EOF
 <link rel="stylesheet" href="bad.css"><a href="gone.html">x</a><a href="#gone">y</a><script src="https://example.org/x.js"></script>
 <svg><image xlink:href="//example.org/x.png"/></svg><p style="background: url(x)"><i style="color: #ddd">pale</i>
-<pre style="width: 500px">wide</pre>
+<pre style="width: 500px">wide</pre><pre style="overflow-x: auto">a line that is wider than any column can be $(seq -s ' ' 200)</pre>
+<style>h2::before { content: "#"; color: #bbb }</style><h2>before</h2><p style="opacity: 0.4">faded</p><a href="#">  </a>
 EOF
 echo '@import "https://example.org/x.css";' >"$bad/bad.css"
 said=$(docs/build/links "$bad")
@@ -305,6 +364,10 @@ has "$said" 'bad.css: it loads from elsewhere' "and a style sheet"
 said=$(docs/build/look "$bad")
 has "$said" 'bad.html: 5[0-9]* wide on a screen of 390' "a page that is too wide for a phone is found"
 has "$said" 'rgb\(221, 221, 221\) on rgb\(255, 255, 255\): pale' "and a text that is too pale"
+has "$said" 'rgb\(153, 153, 153\) on rgb\(255, 255, 255\): faded' "and one that is transparent"
+has "$said" 'rgb\(187, 187, 187\) on rgb\(255, 255, 255\): "#" before H2' "and one of the style sheet's"
+has "$said" 'wide in a column of [0-9]*: a line that is wider' "and a box with more in it than fits a desktop"
+has "$said" 'the Tab key stops at a link without a text: #' "and a link without a text"
 
 ok "where a forge shows the pages, every link leads somewhere" docs/build/forge docs/*.md docs/reasons/*.md README.md
 printf '# A\n\n[x](#b) [y](gone.md) [z](#a)\n\n## C {#b}\n' >"$bad/bad.md"
