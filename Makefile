@@ -7,7 +7,7 @@ lab := common/lab/lab
 stages := $(sort $(wildcard 0*-*))
 # A command's $ is the shell's in the domain, not make's.
 override CMD := $(value CMD)
-export DOMUS DOMAIN CMD FILE TO CELLS SLICE REPEAT HOURS SEED
+export DOMUS DOMAIN CMD FILE TO CELLS SLICE REPEAT HOURS SEED EXERCISE HINT
 
 help:
 	@echo 'make -C 03-shared-memory load    see the driver at work: sets up all that it needs'
@@ -33,6 +33,8 @@ help:
 	@echo 'make new NAME=myclock FROM=02-event-channels'
 	@echo '                                 a driver of your own, which begins as that stage, in ../myclock'
 	@echo '                                 or DIR; with FROM=03-shared-memory STEP=4, as that step'
+	@echo 'make grade EXERCISE=2.4          check your answer to an exercise, the 4th of post 2, in the lab;'
+	@echo '                                 HINT=1: a hint; EXERCISE=help: all exercises; EXERCISE=all'
 	@echo 'make build                       build the modules of all stages'
 	@echo 'make clean                       remove what was built, but not the lab'
 	@echo
@@ -96,6 +98,9 @@ series:
 new:
 	@common/new
 
+grade:
+	@common/grade/grade "$$EXERCISE"
+
 build:
 	@for stage in $(stages); do $(MAKE) -C $$stage || exit; done
 
@@ -125,5 +130,5 @@ lab-gdb:
 try load unload activate deactivate status log watch doctor diff:
 	@echo "which stage? For example: make -C 03-shared-memory $@" >&2; exit 2
 
-.PHONY: help try load unload activate deactivate status log watch doctor diff check check-long check-debug check-matrix coverage soak bench tools docs docs-refresh docs-transcripts branches series new build clean \
+.PHONY: help try load unload activate deactivate status log watch doctor diff check check-long check-debug check-matrix coverage soak bench tools docs docs-refresh docs-transcripts branches series new grade build clean \
 	lab-start lab-reset lab-stop lab-status lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console lab-gdb
