@@ -384,10 +384,10 @@ fails "and would have about a bad page" mdl -s docs/build/mdl.rb "$bad/bad.md"
 # Of a hunk in the series, git cuts off the line that it begins with.
 # shellcheck disable=SC2046 # one word a file
 ok "codespell has nothing to say" says_nothing codespell -L sring,nin --ignore-regex '^@@ .*' $(git ls-files)
-is "$(misspelled docs/*.md docs/reasons/*.md README.md)" "" "hunspell knows every word, or docs/build/words does"
+is "$(misspelled docs/*.md docs/reasons/*.md docs/exercises/*.md README.md)" "" "hunspell knows every word, or docs/build/words does"
 printf '# A wrond word\n\nA `kmallok` one, which is code, and a *wordd*.\n' >"$work/words.md"
 is "$(misspelled "$work/words.md" | paste -sd ' ')" 'wordd wrond' "and would not know a wrong one"
-ok "what the pages say of make and of the lab is there" docs/build/commands docs/*.md docs/reasons/*.md README.md common/*/README.md
+ok "what the pages say of make and of the lab is there" docs/build/commands docs/*.md docs/reasons/*.md docs/exercises/*.md README.md common/*/README.md
 printf 'Type `make -C 01-hello-probe wach`, or\n\n    make lab-reset DOMS=3\n    common/lab/lab rum dom0\n' >"$work/make.md"
 said=$(docs/build/commands "$work/make.md")
 has "$said" 'no target wach' "a target that is not there is found"
@@ -448,6 +448,8 @@ ok "make docs-refresh puts it into the post" sh -c "
 	(cd $copy && docs/build/build refresh) && grep -q 'We are ready to go' $copy/docs/01-hello-probe.md"
 ok "and make docs into its page" sh -c "
 	(cd $copy && DOCS_ONLY=site docs/build/build) && grep -q 'We are ready to go' $copy/.build/docs/01-hello-probe.html"
+ok "hints and answers are folded on the site" grep -q "<details><summary>Answer</summary>" "$work/site/01-hello-probe.html"
+ok "and open in the EPUB" sh -c "grep -q '<strong>Answer</strong>' $work/epub/EPUB/text/*.xhtml"
 ok "apart from that another build, elsewhere, gives the same site" same_but_for_that
 fresh_copy
 echo README.md >"$work/changed"
@@ -506,6 +508,14 @@ breaks "one that is not shown" "the weak variant stale-data is not shown" securi
 fresh_copy
 rm "$copy/common/tests/hostile/weak/stale-data.patch"
 ok "one whose patch is gone: and the build says so" refuses security.md "there is no file common/tests/hostile/weak/stale-data.patch"
+breaks "an exercise without an answer" "there is no file docs/exercises/2.8.md" 02-event-channels.md \
+	docs/02-event-channels.md 's/^7\. Make the frontend.*/7. Nothing.\n8. &/'
+breaks "an answer without an exercise" "it has 6 exercises, and docs/exercises has 7" 01-hello-probe.md \
+	docs/01-hello-probe.md '/^7\. The frontend takes/,/^<!--/d'
+breaks "an exercise without a hint" "docs/exercises/1.1.md has no hint" 01-hello-probe.md \
+	docs/exercises/1.1.md '/^The text is in/d'
+breaks "an answer that names what is nowhere" "'mydevicefront_greet', which no stage has" 01-hello-probe.md \
+	docs/exercises/1.1.md 's/mydevicefront_probe/mydevicefront_greet/'
 breaks "a page without a title" "does not begin with a title" protocol.md \
 	docs/protocol.md '1d'
 

@@ -37,10 +37,19 @@ local function raw(element)
 	return element
 end
 
+-- On paper nothing opens.
+local function fold(element)
+	if element.classes:includes('fold') then
+		element.content:insert(1, pandoc.Para { pandoc.Strong { pandoc.Str(element.attributes.title) } })
+		element.attributes.title = nil
+		return element
+	end
+end
+
 function Pandoc(doc)
 	page = pandoc.utils.stringify(doc.meta.page)
 	pages = links.contents(pandoc.utils.stringify(doc.meta.contents))
-	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { Link = link, Header = header, RawBlock = raw })
+	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { Link = link, Header = header, RawBlock = raw, Div = fold })
 	if pages[page].post then
 		doc.meta.title:insert(1, pandoc.Str(pages[page].number .. ' · '))
 	end

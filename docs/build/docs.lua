@@ -511,10 +511,118 @@ local function exists(name)
 	return everything[name]
 end
 
+-- What a text may speak of, too: words of these lines.
+local function know(lines)
+	exists ''
+	for _, line in ipairs(lines) do
+		for word in line:gmatch('[%w_]+') do
+			everything[word] = true
+		end
+	end
+end
+
 local function checked_name(element)
 	local name = element.text:match('^(mydevice%a*_[%w_]+)%(?%)?$') or element.text:match('^(MYDEVICE%a*_[%w_]+)$')
 	if name and not exists(name) then
 		fail("the text speaks of '%s', which no stage has", name)
+	end
+end
+
+-- A table's columns are as wide as their text wants, not as the source was typed.
+local function unsized(element)
+	for _, column in ipairs(element.colspecs) do
+		column[2] = nil
+	end
+	return element
+end
+
+-- -- exercises ---------------------------------------------------------------
+
+-- A patch as git writes it: a piece of HTML for each file.
+local function patch(path)
+	local out, lines, file = {}, {}, nil
+	local class = { ['+'] = 'added', ['-'] = 'removed', [' '] = 'kept', ['@'] = 'left-out' }
+	local function flush()
+		if file then
+			out[#out + 1] = pandoc.RawBlock('html', string.format(
+				'<div class="code"><p>%s</p><pre class="diff"><code>%s</code></pre></div>',
+				html.escape(file), table.concat(lines, '\n')))
+		end
+		lines = {}
+	end
+	local in_hunk = false
+	for _, line in ipairs(read(path)) do
+		if line:match('^diff %-%-git ') then
+			flush()
+			file, in_hunk = line:match(' b/(.*)$'), false
+		elseif line:match('^@@ ') then
+			in_hunk = true
+			lines[#lines + 1] = '<span class="left-out">⋯</span>'
+		elseif in_hunk and class[line:sub(1, 1)] then
+			lines[#lines + 1] = string.format('<span class="%s">%s</span>', class[line:sub(1, 1)], html.escape(line))
+		end
+	end
+	flush()
+	return out
+end
+
+-- What stands in a page of an exercise is text, with links as from there.
+local function as_here(blocks)
+	return pandoc.walk_block(pandoc.Div(blocks), { Code = checked_name, Table = unsized, Link = function(element)
+		element.target = element.target:gsub('^%.%./', '')
+		return element
+	end }).content
+end
+
+-- docs/exercises/N.M.md: a title, a hint, and below a heading the answer; with a patch beside it,
+-- if something is to be changed. Each is folded, where a page can do that.
+local function folded(number)
+	local path = 'docs/exercises/' .. number .. '.md'
+	local text = table.concat(read(path), '\n'):gsub('<!%-%- SPDX.-%-%->', '')
+	local patched = path:gsub('md$', 'patch')
+	know(source.read(patched) or {})
+	local parts, at = { Hint = pandoc.List(), Answer = pandoc.List() }, 'Hint'
+	for _, element in ipairs(pandoc.read(text, 'markdown-raw_html').blocks) do
+		if element.t == 'Header' and element.level > 1 then
+			at = pandoc.utils.stringify(element)
+		elseif element.t ~= 'Header' then
+			(parts[at] or fail('%s has a heading %s', path, at)):insert(element)
+		end
+	end
+	for name, blocks in pairs(parts) do
+		if #blocks == 0 then
+			fail('%s has no %s', path, name:lower())
+		end
+		parts[name] = as_here(blocks)
+	end
+	if source.read(patched) then
+		parts.Answer:extend(patch(patched))
+	end
+	return pandoc.Div(parts.Hint, pandoc.Attr('', { 'fold' }, { title = 'Hint' })),
+		pandoc.Div(parts.Answer, pandoc.Attr('', { 'fold' }, { title = 'Answer' }))
+end
+
+-- Below each item of the list of exercises its hint and its answer. There has to be one each.
+local function with_answers(blocks)
+	local post, found, there = page:match('^0(%d)%-'), 0, 0
+	local below = false
+	for _, element in ipairs(blocks) do
+		if element.t == 'Header' then
+			below = pandoc.utils.stringify(element) == 'Exercises'
+		elseif below and element.t == 'OrderedList' then
+			for n, item in ipairs(element.content) do
+				found = found + 1
+				for _, fold in ipairs { folded(post .. '.' .. n) } do
+					item:insert(fold)
+				end
+			end
+		end
+	end
+	for name in io.popen('ls docs/exercises'):lines() do
+		there = there + (post and found > 0 and name:match('^' .. post .. '%.%d+%.md$') and 1 or 0)
+	end
+	if there ~= found then
+		fail('it has %d exercises, and docs/exercises has %d for it', found, there)
 	end
 end
 
@@ -541,14 +649,6 @@ local function block(element)
 	if page:match('^%d') and (class:match('^b?a?sh$') or class == 'console' or class == 'none') then
 		fail('a block that is no transcript: %s', element.text:match('[^\n]*'))
 	end
-end
-
--- A table's columns are as wide as their text wants, not as the source was typed.
-local function unsized(element)
-	for _, column in ipairs(element.colspecs) do
-		column[2] = nil
-	end
-	return element
 end
 
 -- A list is numbered as HTML does it. Newer versions of pandoc say so in an attribute that HTML 5
@@ -661,6 +761,7 @@ function Pandoc(doc)
 	end
 	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { CodeBlock = block, Code = checked_name, Table = unsized,
 		OrderedList = numbered, RawInline = no_html })
+	with_answers(body.content)
 	all_weak_shown()
 	all_of_steps_shown()
 	all_fresh(found)

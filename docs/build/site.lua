@@ -67,6 +67,15 @@ local function scrolled(element)
 	return pandoc.Div({ element }, pandoc.Attr('', { 'scroll' }))
 end
 
+-- Hints and answers open when a reader wants them.
+local function fold(element)
+	if element.classes:includes('fold') then
+		element.content:insert(1, pandoc.RawBlock('html', '<details><summary>' .. element.attributes.title .. '</summary>'))
+		element.content:insert(pandoc.RawBlock('html', '</details>'))
+		return element.content
+	end
+end
+
 -- Posts have numbers, because other pages call them by these.
 local function numbered(p)
 	return (p.post and p.number .. ' · ' or '') .. html.escape(p.title)
@@ -186,7 +195,7 @@ function Pandoc(doc)
 			doc.meta.after = pages[n + 1] and neighbour('next', pages[n + 1]) or nil
 		end
 	end
-	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { Link = link, RawBlock = raw, Table = scrolled })
+	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { Link = link, RawBlock = raw, Table = scrolled, Div = fold })
 	doc.blocks = body.content
 	local stage = page:match('^reasons/(.*)%.md$')
 	if stage then
