@@ -62,6 +62,10 @@ sed -i "s/fresh-lab/fresh""_lab/" "$tree/common/tests/listed.t"
 said=$(cd "$tree" && mkdir -p .build/tests && echo 'listed 61 3.1 0.0' >.build/tests/times && LIST=1 common/check listed)
 has "$said" '^listed +lab +61 s  It has a purpose: to be listed$' "LIST=1: whether it needs a lab, how long it took, what it is for"
 rm "$tree/.build/tests/times"
+a_test dbg-seeds <<-'END'
+END
+said=$(cd "$tree" && LIST=1 common/check debug 2>&1)
+has "$said" '^dbg-seeds ' "LIST=1 with debug: the list, and no kernel is made for it"
 for name in a b c d; do
 	a_test "$name" <<-'END'
 		for n in 1 2 3; do
