@@ -6,11 +6,10 @@
 
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 . "$top/common/tests/tap.sh"
+. "$top/common/tests/pages.sh"
 work=$top/.build/tests/docs
 copy=$work/copy
 bad=$work/bad
-words=$top/docs/build/words
-export LC_ALL=C.UTF-8
 cd "$top" || exit
 rm -rf "$work"
 mkdir -p "$work"
@@ -20,10 +19,6 @@ fails() {
 	description=$1
 	shift
 	if output=$("$@" 2>&1); then fail "$description" "it did not fail: $output"; else pass "$description"; fi
-}
-
-says_nothing() {
-	said=$("$@" 2>&1) && [ -z "$said" ] || { echo "$said"; return 1; }
 }
 
 # -- what comes out ----------------------------------------------------------
@@ -238,17 +233,6 @@ bare_advisories() {
 	awk '/^```/ { fence = !fence } !fence && /(^|[^[])XSA-[0-9]/ { print FILENAME ":" FNR }' "$@"
 }
 
-# -- spelling ----------------------------------------------------------------
-
-# The text without code, as words that no dictionary and not our list knows. The
-# list has names and Xen's own terms.
-misspelled() {
-	for file; do
-		sed '/^<!-- SPDX-License-Identifier: .*-->$/d' "$file"
-		echo
-	done | pandoc -f markdown-smart -t plain --wrap=none --lua-filter=docs/build/prose.lua | hunspell -d en_GB,en_US -p "$words" -l | sort -u
-}
-
 # -- a copy in which something does not fit ---------------------------------
 
 fresh_copy() {
@@ -369,7 +353,8 @@ has "$said" 'rgb\(187, 187, 187\) on rgb\(255, 255, 255\): "#" before H2' "and o
 has "$said" 'wide in a column of [0-9]*: a line that is wider' "and a box with more in it than fits a desktop"
 has "$said" 'the Tab key stops at a link without a text: #' "and a link without a text"
 
-ok "where a forge shows the pages, every link leads somewhere" docs/build/forge docs/*.md docs/reasons/*.md README.md
+# shellcheck disable=SC2046 # one word a file
+ok "where a forge shows the pages, every link leads somewhere" docs/build/forge $(pages)
 printf '# A\n\n[x](#b) [y](gone.md) [z](#a)\n\n## C {#b}\n' >"$bad/bad.md"
 said=$(docs/build/forge "$bad/bad.md")
 has "$said" '#b: there is no such place' "one that leads nowhere there is found"
@@ -378,16 +363,18 @@ has "$said" 'shows the reader C \{#b\}' "and attributes in a heading"
 is "$(bare_advisories docs/*.md)" "" "each security advisory is a link"
 printf '[XSA-1](x), XSA-2\n' >"$work/xsa.md"
 is "$(bare_advisories "$work/xsa.md")" "$work/xsa.md:1" "one that is not would be found"
-ok "mdl has nothing to say" mdl -s docs/build/mdl.rb docs README.md
-printf '# One\n\n### Three\n' >"$bad/bad.md"
-fails "and would have about a bad page" mdl -s docs/build/mdl.rb "$bad/bad.md"
-# Of a hunk in the series, git cuts off the line that it begins with.
 # shellcheck disable=SC2046 # one word a file
-ok "codespell has nothing to say" says_nothing codespell -L sring,nin --ignore-regex '^@@ .*' $(git ls-files)
-is "$(misspelled docs/*.md docs/reasons/*.md docs/exercises/*.md README.md)" "" "hunspell knows every word, or docs/build/words does"
+ok "mdl has nothing to say" well_styled $(pages)
+printf '# One\n\n### Three\n' >"$bad/bad.md"
+fails "and would have about a bad page" well_styled "$bad/bad.md"
+# shellcheck disable=SC2046 # one word a file
+ok "codespell has nothing to say" says_nothing well_spelled $(git ls-files)
+# shellcheck disable=SC2046 # one word a file
+is "$(misspelled $(pages))" "" "hunspell knows every word, or docs/build/words does"
 printf '# A wrond word\n\nA `kmallok` one, which is code, and a *wordd*.\n' >"$work/words.md"
 is "$(misspelled "$work/words.md" | paste -sd ' ')" 'wordd wrond' "and would not know a wrong one"
-ok "what the pages say of make and of the lab is there" docs/build/commands docs/*.md docs/reasons/*.md docs/exercises/*.md README.md common/*/README.md
+# shellcheck disable=SC2046 # one word a file
+ok "what the pages say of make and of the lab is there" docs/build/commands $(pages)
 printf 'Type `make -C 01-hello-probe wach`, or\n\n    make lab-reset DOMS=3\n    common/lab/lab rum dom0\n' >"$work/make.md"
 said=$(docs/build/commands "$work/make.md")
 has "$said" 'no target wach' "a target that is not there is found"

@@ -51,3 +51,21 @@ documented() {
 removed() {
 	diff -u --minimal -N "$1" "$2" | grep -c '^-[^-]'
 }
+
+# A stage alone, without the tutorial around it.
+copy_out() {
+	rm -rf "${work:?}/$1"
+	mkdir -p "$work"
+	(cd "$top" && tar -cf - "$1/Makefile" "$1/Kbuild" "$1"/*.[ch] "$1"/*.sh) | tar -C "$work" -xf -
+	rm -f "$work/$1"/*.mod.c
+}
+
+builds_alone() {
+	copy_out "$1"
+	make -C "$work/$1" KDIR="$headers" W=1 C=2 CF=-D__CHECK_ENDIAN__ KCFLAGS=-Werror >"$work/$1.log" 2>&1 ||
+		{ cat "$work/$1.log"; return 1; }
+	[ -e "$work/$1/mydevicefront.ko" ] && [ -e "$work/$1/mydeviceback.ko" ]
+}
+
+# scripts_among: of the files that are named on standard input, those in shell.
+scripts_among() { xargs -r grep -lE '^#!/bin/sh|shellcheck shell=sh'; }

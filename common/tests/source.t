@@ -11,21 +11,6 @@ work=$top/.build/tests/source.t
 mkdir -p "$work" && cd "$top" || exit
 stages=$(echo 0*-*)
 
-# A stage alone, without the tutorial around it.
-copy_out() {
-	rm -rf "${work:?}/$1"
-	mkdir -p "$work"
-	(cd "$top" && tar -cf - "$1/Makefile" "$1/Kbuild" "$1"/*.[ch] "$1"/*.sh) | tar -C "$work" -xf -
-	rm -f "$work/$1"/*.mod.c
-}
-
-builds_alone() {
-	copy_out "$1"
-	make -C "$work/$1" KDIR="$headers" W=1 C=2 CF=-D__CHECK_ENDIAN__ KCFLAGS=-Werror >"$work/$1.log" 2>&1 ||
-		{ cat "$work/$1.log"; return 1; }
-	[ -e "$work/$1/mydevicefront.ko" ] && [ -e "$work/$1/mydeviceback.ko" ]
-}
-
 # What a stage's modules are made of.
 module_sources() { git ls-files "$1/mydevice.h" "$1/mydevicefront.c" "$1/mydeviceback.c" "$1/mydevicestream.c"; }
 
@@ -39,10 +24,6 @@ semantic_patches() {
 			options=$(sed -n "s/.*Options://p" "$1")
 			spatch -D report --very-quiet --no-show-diff $options --cocci-file "$@" 2>"$1.log" ||
 				{ cat "$1.log"; exit 1; }' sh '{}' "$@"
-}
-
-says_nothing() {
-	said=$("$@") && [ -z "$said" ] || { echo "$said"; return 1; }
 }
 
 finds_planted_bug() {
@@ -207,8 +188,7 @@ ok "a kernel with pages of 16 KiB is refused, with the reason" refuses_other_pag
 ok "a function that hides another is found" finds_a_hidden_function
 ok "no function of a test hides one that the test is made of" says_nothing hidden_functions common/tests/*.t common/tests/*.sh
 # shellcheck disable=SC2046 # one word a file
-ok "shellcheck has nothing to say" shellcheck -x \
-	$(git ls-files | xargs grep -lE '^#!/bin/sh|shellcheck shell=sh')
+ok "shellcheck has nothing to say" shellcheck -x $(git ls-files | scripts_among)
 is "$(git ls-files | cut -d / -f 1 | sort -u | grep -vE '^(0[123]-.*|common|docs|Makefile|README\.md|\..*|LICENSE.*)$')" "" \
 	"no other names at the top"
 is "$(git ls-files '*.c' '*.h' '*.sh' '*.t' common .ci Makefile | grep -vE '\.md$|/packages$|/programs$|/modules$|/inittab$' |

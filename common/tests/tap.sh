@@ -65,6 +65,11 @@ says() {
 	[ "$status" -eq "$wanted" ] && printf '%s\n' "$said" | grep -Eq -- "$pattern"
 }
 
+# says_nothing COMMAND...: succeeds if the command does, without a word. For ok.
+says_nothing() {
+	said=$("$@" 2>&1) && [ -z "$said" ] || { echo "$said"; return 1; }
+}
+
 # is_again WANTED COMMAND...: does the command print that again? Looks for some seconds,
 # because the network, too, has something in flight now and then. For ok.
 is_again() {

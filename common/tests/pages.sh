@@ -1,0 +1,29 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# What a page is held against as it stands in its file, before a site is made of it: style
+# and spelling. Its links and commands are for docs/build/links and docs/build/commands.
+# A test sets top, and is there.
+
+words=$top/docs/build/words
+export LC_ALL=C.UTF-8
+
+# pages: all of them, one a line. Man pages begin in a way of their own, and
+# the table of what is covered is made.
+pages() { git ls-files --cached --others --exclude-standard '*.md' | pages_among; }
+pages_among() { grep '\.md$' | grep -v -e '\.1\.md$' -e '/coverage/table\.md$'; }
+
+well_styled() { mdl -s docs/build/mdl.rb "$@"; }
+
+# What is often misspelled, in any file. Of a hunk in the series, git cuts off the line that
+# it begins with.
+well_spelled() { codespell -L sring,nin --ignore-regex '^@@ .*' "$@"; }
+
+# The text without code, as words that no dictionary and not our list knows. The
+# list has names and Xen's own terms.
+misspelled() {
+	for file; do
+		sed '/^<!-- SPDX-License-Identifier: .*-->$/d' "$file"
+		echo
+	done | pandoc -f markdown-smart -t plain --wrap=none --lua-filter=docs/build/prose.lua | hunspell -d en_GB,en_US -p "$words" -l | sort -u
+}
