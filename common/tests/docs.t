@@ -308,9 +308,10 @@ is "$(weak_lines_left_out)" "" "each line that a weak variant takes away or adds
 ok "tidy has nothing to say about any page" says_nothing valid_html "$work/site"
 ok "every link leads somewhere, and nothing is loaded from elsewhere" says_nothing docs/build/links "$work/site"
 is "$(find "$work/site" -name '*.html' -exec grep -L 'CC-BY-4.0.*GPL-2.0' '{}' +)" "" "each page says its licence"
-ok "and so does the PDF" sh -c "pdftotext -l 1 $work/site/xen-split-drivers.pdf - | grep 'CC-BY-4.0.*GPL-2.0'"
+is "$(find "$work/site" -name '*.html' -exec grep -LF "Version $(common/version)." '{}' +)" "" "and its version"
+ok "and so does the PDF" sh -c "pdftotext -l 1 $work/site/xen-split-drivers.pdf - | tr '\n' ' ' | grep 'Version $(common/version)\..*CC-BY-4.0.*GPL-2.0'"
 ok "and the EPUB" sh -c "python3 -m zipfile -e $work/site/xen-split-drivers.epub $work/epub &&
-	grep '<dc:rights>.*CC-BY-4.0.*GPL-2.0' $work/epub/EPUB/content.opf && grep 'CC-BY-4.0.*GPL-2.0' $work/epub/EPUB/text/title_page.xhtml"
+	grep '<dc:rights>.*CC-BY-4.0.*GPL-2.0' $work/epub/EPUB/content.opf && grep 'Version $(common/version)\..*CC-BY-4.0.*GPL-2.0' $work/epub/EPUB/text/title_page.xhtml"
 mkdir "$bad"
 echo '<!DOCTYPE html><html lang="en"><title>x</title><p><b>not closed</p></html>' >"$bad/bad.html"
 fails "and would have about a bad one" valid_html "$bad"

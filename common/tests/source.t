@@ -189,6 +189,11 @@ ok "a function that hides another is found" finds_a_hidden_function
 ok "no function of a test hides one that the test is made of" says_nothing hidden_functions common/tests/*.t common/tests/*.sh
 # shellcheck disable=SC2046 # one word a file
 ok "shellcheck has nothing to say" shellcheck -x $(git ls-files | scripts_among)
+ok "common/version prints a version" says 0 '^[0-9]+(\.[0-9]+)+$' common/version
+mkdir -p "$work/version/common" "$work/version/docs"
+cp common/version "$work/version/common"
+printf '# What is new\n\n## Soon\n\n## 1.0\n' >"$work/version/docs/changelog.md"
+ok "and says so if the first heading has none" says 1 'does not begin with a version' "$work/version/common/version"
 is "$(git ls-files | cut -d / -f 1 | sort -u | grep -vE '^(0[123]-.*|common|docs|Makefile|README\.md|\..*|LICENSE.*)$')" "" \
 	"no other names at the top"
 is "$(git ls-files '*.c' '*.h' '*.sh' '*.t' common .ci Makefile | grep -vE '\.md$|/packages$|/programs$|/modules$|/inittab$' |
