@@ -7,11 +7,13 @@ lab := common/lab/lab
 stages := $(sort $(wildcard 0*-*))
 # A command's $ is the shell's in the domain, not make's.
 override CMD := $(value CMD)
-export DOMUS DOMAIN CMD FILE TO CELLS SLICE REPEAT HOURS SEED EXERCISE HINT
+export ALL DOMUS DOMAIN CMD FILE TO CELLS SLICE REPEAT HOURS SEED EXERCISE HINT
 
 help:
 	@echo 'make -C 03-shared-memory load    see the driver at work: sets up all that it needs'
 	@echo 'make check                       run all tests; TESTS="source ring" runs these, LIST=1 lists them'
+	@echo 'make check-quick                 check what you changed since the last commit, in less than two'
+	@echo '                                 minutes; ALL=1 checks everything: .github/CONTRIBUTING.md'
 	@echo 'make check-long                  run them with 1000 reconnects, 8 guests of 16'
 	@echo '                                 devices each, and what else takes hours'
 	@echo 'make check-debug                 run them on debug kernels, made for it from source:'
@@ -56,6 +58,9 @@ help:
 
 check:
 	@common/check $(TESTS)
+
+check-quick:
+	@common/quick
 
 check-long:
 	@CHECK=long common/check
@@ -130,5 +135,5 @@ lab-gdb:
 try load unload activate deactivate status log watch doctor diff:
 	@echo "which stage? For example: make -C 03-shared-memory $@" >&2; exit 2
 
-.PHONY: help try load unload activate deactivate status log watch doctor diff check check-long check-debug check-matrix coverage soak bench tools docs docs-refresh docs-transcripts branches series new grade build clean \
+.PHONY: help try load unload activate deactivate status log watch doctor diff check check-quick check-long check-debug check-matrix coverage soak bench tools docs docs-refresh docs-transcripts branches series new grade build clean \
 	lab-start lab-reset lab-stop lab-status lab-packages lab-remove lab-run lab-put lab-get lab-shell lab-console lab-gdb
