@@ -189,6 +189,19 @@ ok "a function that hides another is found" finds_a_hidden_function
 ok "no function of a test hides one that the test is made of" says_nothing hidden_functions common/tests/*.t common/tests/*.sh
 # shellcheck disable=SC2046 # one word a file
 ok "shellcheck has nothing to say" shellcheck -x $(git ls-files | scripts_among)
+# unnamed DIRECTORY: entries of it that its README does not name.
+unnamed() {
+	git ls-files "$1" | sed "s,^$1/,,; s,/.*,/," | sort -u | while read -r entry; do
+		[ "$entry" = README.md ] || grep -qF "\`${entry}\`" "$1/README.md" || echo "$1/$entry"
+	done
+}
+
+is "$(unnamed common)" "" "common/README.md names everything there"
+is "$(git ls-files common/parts | sed 's,common/,,' | while read -r part; do grep -qF "\`$part\`" common/README.md || echo "$part"; done)" "" \
+	"and every library"
+is "$(unnamed common/tests)" "" "common/tests/README.md names everything there"
+is "$({ LIST=1 CHECK=long common/check; LIST=1 CHECK='' common/check debug; echo driver; } | awk '{ print $1 }' | sort)" \
+	"$(git ls-files 'common/tests/*.t' | sed 's,.*/,,; s/\.t$//' | sort)" "common/check has every test, but for that of a reader's driver"
 ok "common/version prints a version" says 0 '^[0-9]+(\.[0-9]+)+$' common/version
 mkdir -p "$work/version/common" "$work/version/docs"
 cp common/version "$work/version/common"
