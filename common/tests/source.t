@@ -202,6 +202,12 @@ is "$(git ls-files common/parts | sed 's,common/,,' | while read -r part; do gre
 is "$(unnamed common/tests)" "" "common/tests/README.md names everything there"
 is "$({ LIST=1 CHECK=long common/check; LIST=1 CHECK='' common/check debug; echo driver; } | awk '{ print $1 }' | sort)" \
 	"$(git ls-files 'common/tests/*.t' | sed 's,.*/,,; s/\.t$//' | sort)" "common/check has every test, but for that of a reader's driver"
+# shellcheck disable=SC2046 # one word a file
+ok "the forges' files are YAML" yamllint -s -d "$yaml_rules" $(git ls-files '*.yml')
+printf 'on: push\non: [\n' >"$work/planted.yml"
+ok "which a bad one is not" says 1 'duplication of key' yamllint -s -d "$yaml_rules" "$work/planted.yml"
+# shellcheck disable=SC2046 # one word a file
+ok "what they call is there" docs/build/commands $(git ls-files '*.yml')
 ok "common/version prints a version" says 0 '^[0-9]+(\.[0-9]+)+$' common/version
 mkdir -p "$work/version/common" "$work/version/docs"
 cp common/version "$work/version/common"
@@ -209,7 +215,7 @@ printf '# What is new\n\n## Soon\n\n## 1.0\n' >"$work/version/docs/changelog.md"
 ok "and says so if the first heading has none" says 1 'does not begin with a version' "$work/version/common/version"
 is "$(git ls-files | cut -d / -f 1 | sort -u | grep -vE '^(0[123]-.*|common|docs|Makefile|README\.md|\..*|LICENSE.*)$')" "" \
 	"no other names at the top"
-is "$(git ls-files '*.c' '*.h' '*.sh' '*.t' common .ci Makefile | grep -vE '\.md$|/packages$|/programs$|/modules$|/inittab$' |
+is "$(git ls-files '*.c' '*.h' '*.sh' '*.t' '*.yml' common .ci Makefile .editorconfig .clang-format | grep -vE '\.md$|/packages$|/programs$|/modules$|/inittab$' |
 	xargs grep -L 'SPDX-License-Identifier: GPL-2.0')" "" "every source file names its licence"
 
 done_testing
