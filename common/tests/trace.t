@@ -71,14 +71,16 @@ is "$(nothing_is_traced)" "nop 0 nop 0" "afterwards nothing is traced in either 
 # -- gdb -------------------------------------------------------------------------
 
 # debugged DOMAIN LINE COMMAND...: gdb's commands in that domain, while LINE runs in it (or in the domain
-# before a colon); sets said.
+# before a colon); sets said. LINE is begun where the machine goes on: on a busy processor what
+# gdb does before that takes longer than a command in a domain may.
 debugged() {
 	domain=$1
-	{
-		echo "shell (sleep 3; $lab run ${2%%:*} '${2#*:}') >/dev/null 2>&1 </dev/null &"
-		shift 2
-		printf '%s\n' "$@" detach quit
-	} >"$work/commands"
+	begin="shell (sleep 3; $lab run ${2%%:*} '${2#*:}') >/dev/null 2>&1 </dev/null &"
+	shift 2
+	for command in "$@" detach quit; do
+		[ "$command" != continue ] || echo "$begin"
+		echo "$command"
+	done >"$work/commands"
 	said=$(timeout 300 make -s --no-print-directory -C "$top" lab-gdb DOMAIN="$domain" GDB_ARGS="-batch -x $work/commands" 2>&1 </dev/null)
 }
 
