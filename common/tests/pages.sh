@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What a page is held against as it stands in its file, before a site is made of it: style
-# and spelling. Its links and commands are for docs/build/links and docs/build/commands.
+# and spelling. Its links and commands are for docs/build/forge and docs/build/commands.
 # A test sets top, and is there.
 
 words=$top/docs/build/words
