@@ -25,6 +25,9 @@ ifneq ($(filter-out kernel user,$(FRONT) $(BACK)),)
 $(error FRONT and BACK are kernel or user, not '$(filter-out kernel user,$(FRONT) $(BACK))')
 endif
 user := $(findstring user,$(FRONT) $(BACK))
+ifneq ($(and $(user),$(if $(wildcard $(driver)peer.c),,none)),)
+$(error There is no $(driver)peer.c here: both ends of this driver are modules, FRONT=kernel BACK=kernel)
+endif
 
 # STEP=N: one of the commits that led to this stage, instead of the stage. Its files are
 # made, and built, in a directory of their own.
@@ -154,7 +157,9 @@ endif
 help:
 	@echo 'make           build $(driver)front.ko and $(driver)back.ko'
 	@echo 'make load      load them and make the device appear; prepares what is missing'
+ifneq ($(wildcard $(driver)peer.c),)
 	@echo '               FRONT=user, BACK=user: $(driver)peer instead of that module'
+endif
 	@echo 'make try       use the device, and show the commands that do it'
 	@echo 'make activate    make the device appear, again if it is there already'
 	@echo 'make deactivate  make it go away; both leave the modules as they are'
@@ -166,7 +171,7 @@ help:
 	@echo "               CMD='common/lab/lab run domU ...', or what make try does; VIEW=msc: as a chart"
 	@echo 'make log       what the modules said in each domain'
 	@echo 'make unload    all devices, modules and processes of this driver go away'
-	@echo 'make check     test this $(if $(own),driver,stage)'
+	@echo 'make check     test this $(if $(own),driver; DRIVER_PARTS=sources: only how it builds and reads,stage)'
 ifeq ($(own),)
 	@echo 'make diff      what this stage adds to the one before it; VIEW=side: side by side'
 else
