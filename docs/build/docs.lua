@@ -216,22 +216,36 @@ end
 
 -- -- the steps of the series -----------------------------------------------------
 
-local series = io.popen('ls docs/series'):read()
-local step_files = { 'mydevice.h', 'mydevicestream.c', 'mydevicefront.c', 'mydeviceback.c' }
 local step_changes, steps_shown = {}, {}
 
--- Where a step's files are; step 0 is the stage before. The build of all pages makes them
--- before it reads the first, and that of one page when they are needed.
+-- The series of the page's post, what its driver is called, and how many steps it has; nil if it has none.
+local function series_of(name)
+	local post = name:gsub('^reasons/', ''):gsub('%.md$', ''):gsub('%-[2-9]$', '')
+	local pipe = io.popen(string.format('ls docs/series/%s/*.patch 2>/dev/null | wc -l', post))
+	local count = pipe:read('n'), pipe:close()
+	if count > 0 then
+		local base = source.read('docs/series/' .. post .. '/base') or {}
+		return { name = post, driver = (base[1] or 'NAME=mydevice'):match('^NAME=(.*)'), count = count }
+	end
+end
+
+local function must_have_series()
+	return series_of(page) or fail('the post of this page has no series of steps')
+end
+
+-- Where a step's files are; step 0 is what the series begins with. The build of all pages makes
+-- them before it reads the first, and that of one page when they are needed.
 local function tree(n)
-	local steps = os.getenv('DOCS_STEPS')
-	if not source.read(steps .. '/0/mydevice.h') then
+	local series = must_have_series()
+	local steps = os.getenv('DOCS_STEPS') .. '/' .. series.name .. '/'
+	local header = '/' .. series.driver .. '.h'
+	if not source.read(steps .. '0' .. header) then
 		os.execute('docs/build/build make_steps >&2')
 	end
-	local path = steps .. '/' .. n
-	if not source.read(path .. '/mydevice.h') then
-		fail('there is no step %d of %s', n, series)
+	if not source.read(steps .. n .. header) then
+		fail('there is no step %d of %s', n, series.name)
 	end
-	return path
+	return steps .. n
 end
 
 local function changes_of_step(n, file)
@@ -276,7 +290,7 @@ end
 
 -- From a page's own place.
 local function patch_of_step(n)
-	local pipe = io.popen(string.format("cd docs && printf '%%s\\n' series/%s/%04d-*.patch", series, n))
+	local pipe = io.popen(string.format("cd docs && printf '%%s\\n' series/%s/%04d-*.patch", must_have_series().name, n))
 	return pipe:read(), pipe:close()
 end
 
@@ -368,7 +382,8 @@ end
 -- A page that shows one definition of a step shows all that the step changes.
 local function all_of_steps_shown()
 	for n, shown in pairs(steps_shown) do
-		for _, file in ipairs(step_files) do
+		for _, part in ipairs { '.h', 'stream.c', 'front.c', 'back.c' } do
+			local file = must_have_series().driver .. part
 			for _, change in ipairs(changes_of_step(n, file)) do
 				if is_code(change) and not shown[file .. ' ' .. change.name] then
 					fail('step %d changes %s in %s, and the page does not show that', n, change.name, file)
@@ -521,10 +536,27 @@ local function know(lines)
 	end
 end
 
+-- ... and in a post about a driver of another name, in its last step.
+local function in_last_step(series, name)
+	for _, part in ipairs { '.h', 'front.c', 'back.c' } do
+		if table.concat(read(tree(series.count) .. '/' .. series.driver .. part), '\n'):find('%f[%w_]' .. name .. '%f[^%w_]') then
+			return true
+		end
+	end
+end
+
 local function checked_name(element)
 	local name = element.text:match('^(mydevice%a*_[%w_]+)%(?%)?$') or element.text:match('^(MYDEVICE%a*_[%w_]+)$')
 	if name and not exists(name) then
 		fail("the text speaks of '%s', which no stage has", name)
+	end
+	local series = series_of(page)
+	if series and series.driver ~= 'mydevice' then
+		local own = element.text:match('^(' .. series.driver .. '%a*_[%w_]+)%(?%)?$')
+			or element.text:match('^(' .. series.driver:upper() .. '%a*_[%w_]+)$')
+		if own and not in_last_step(series, own) then
+			fail("the text speaks of '%s', which the last step does not have", own)
+		end
 	end
 end
 
@@ -756,7 +788,7 @@ function Pandoc(doc)
 	doc.meta.summary = pandoc.MetaInlines(summary.content)
 	doc.blocks:remove(1)
 	local stage = page:match('^reasons/(.*)%.md$')
-	if stage and stage ~= series then
+	if stage and not series_of(page) then
 		doc.blocks = pandoc.List(with_reasons(doc.blocks, stage))
 	end
 	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { CodeBlock = block, Code = checked_name, Table = unsized,
