@@ -238,7 +238,7 @@ bare_advisories() {
 fresh_copy() {
 	rm -rf "$copy"
 	mkdir -p "$copy"
-	git ls-files -z docs '0*' common README.md | tar -cf - --null -T - | tar -C "$copy" -xf -
+	git ls-files -z docs '0*' common README.md LICENSE .gitignore | tar -cf - --null -T - | tar -C "$copy" -xf -
 }
 
 builds() {
@@ -299,9 +299,9 @@ for stage in 02-event-channels 03-shared-memory; do
 		done | grep -c '^>')" "$stage: beside the stage before it, with each line that is new"
 done
 ok "docs/series has its page" grep -qF '<h1>From post 2 to post 3' "$work/site/03-shared-memory-diff.html"
-is "$(grep -c '<h2 id="step-' "$work/site/03-shared-memory-diff.html")" "$(find docs/series -name '*.patch' | wc -l)" \
+is "$(grep -c '<h2 id="step-' "$work/site/03-shared-memory-diff.html")" "$(find docs/series/03-shared-memory -name '*.patch' | wc -l)" \
 	"with each step"
-is "$(post_steps | paste -sd ' ')" "$(seq "$(find docs/series -name '*.patch' | wc -l)" | paste -sd ' ')" \
+is "$(post_steps | paste -sd ' ')" "$(seq "$(find docs/series/03-shared-memory -name '*.patch' | wc -l)" | paste -sd ' ')" \
 	"the post shows each step, in order"
 is "$(functions_without_text)" "" "the post's text has the name of each function that the last stage adds"
 is "$(weak_lines_left_out)" "" "each line that a weak variant takes away or adds is shown"
