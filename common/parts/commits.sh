@@ -33,7 +33,7 @@ date_of() {
 # paragraph after it.
 message() {
 	awk '
-		/^# / && !title { title = 1; print substr($0, 3); next }
+		NR == 1 && /^# / { title = 1; print substr($0, 3); next }
 		title && !text && /^$/ { next }
 		text && /^$/ { exit }
 		title { if (!text++) print ""; print }'
