@@ -369,6 +369,20 @@ ok "mdl has nothing to say" well_styled $(pages)
 printf '# One\n\n### Three\n' >"$bad/bad.md"
 fails "and would have about a bad page" well_styled "$bad/bad.md"
 # shellcheck disable=SC2046 # one word a file
+is "$(well_written $(pages))" "" "each sentence is short, and none has a turn of phrase that we avoid"
+cat >"$bad/bad.md" <<EOF
+# A page anew
+
+If one reads it: it is long: $(seq -s ' ' 36). Who reads it learns it. \`anew: a: b\` is code, and one of two may stay.
+EOF
+said=$(well_written "$bad/bad.md")
+has "$said" '"A page anew\.\.\.": .anew.: write again' "a word that we do not use is found, in a heading, too"
+has "$said" '"If one reads it: .* words; 35 at most' "and a sentence that is too long"
+has "$said" '.if one reads.: write you' "and a turn"
+has "$said" '"Who reads it learns it.*name the subject' "and a clause for a subject"
+has "$said" '2 colons in a paragraph' "and two colons"
+is "$(printf '%s\n' "$said" | grep -c .)" 5 "and nothing else"
+# shellcheck disable=SC2046 # one word a file
 ok "codespell has nothing to say" says_nothing well_spelled $(git ls-files)
 # shellcheck disable=SC2046 # one word a file
 is "$(misspelled $(pages))" "" "hunspell knows every word, or docs/build/words does"

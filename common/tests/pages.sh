@@ -13,6 +13,9 @@ export LC_ALL=C.UTF-8
 pages() { git ls-files --cached --others --exclude-standard '*.md' | pages_among; }
 pages_among() { grep '\.md$' | grep -v -e '\.1\.md$' -e '/coverage/table\.md$'; }
 
+# Turns of phrase, and the length of sentences.
+well_written() { docs/build/style "$@"; }
+
 well_styled() { mdl -s docs/build/mdl.rb "$@"; }
 
 # What is often misspelled, in any file. Of a hunk in the series, git cuts off the line that
