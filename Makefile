@@ -76,7 +76,7 @@ coverage:
 	@common/tests/coverage/coverage
 
 soak:
-	@common/tests/soak
+	@common/tests/stages/soak
 
 bench:
 	@common/bench/bench

@@ -1,0 +1,168 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# common/check itself, in a tree of its own, with tests and a lab that do nothing: does
+# it count right, keep the tests apart, and leave nothing running?
+
+top=$(cd "$(dirname "$0")/../../.." && pwd -P)
+. "$top/common/tests/lib/tap.sh"
+work=$top/.build/tests/check.t
+tree=$work/tree
+
+make_tree() {
+	rm -rf "$work"
+	mkdir -p "$tree/common/tests/kind" "$tree/common/tests/debug" "$tree/common/lab"
+	cp "$top/common/check" "$tree/common"
+	cp "$top/common/tests/lane" "$tree/common/tests"
+	program common/need <<-'END'
+	END
+	program common/lab/lab <<-'END'
+		echo "$LAB_NAME $*" >>.build/labs
+	END
+}
+
+# program FILE: makes it of what comes on standard input.
+program() {
+	{ echo '#!/bin/sh'; cat; } >"$tree/$1"
+	chmod +x "$tree/$1"
+}
+
+a_test() { program "common/tests/kind/$1.t"; }
+
+# Sets said and status. The lab's name and the like are not for those in there.
+check() {
+	said=$(cd "$tree" && env -u CHECK -u LAB_NAME CHECK_JOBS="${jobs-2}" common/check "$@" 2>&1 </dev/null)
+	status=$?
+	last=$(printf '%s\n' "$said" | tail -n 1)
+}
+
+# signalled SIGNAL WHOM TEST...: after a second, to the process, or with a minus to its group.
+signalled() {
+	(cd "$tree" && exec env CHECK_JOBS=2 perl -e '
+		my ($signal, $whom, @command) = @ARGV;
+		my $pid = fork // die;
+		if (!$pid) { setpgrp; $SIG{INT} = "DEFAULT"; exec @command }
+		sleep 1;
+		kill $signal, $whom . $pid;
+		waitpid $pid, 0;
+		print "status ", $? & 127 || $? >> 8, "\n"' "$@" 2>&1)
+}
+
+# A process that a test left has its mark in its command line.
+left() { pgrep -fc "^sleep 98$1\$"; }
+
+make_tree
+a_test listed <<-'END'
+	# SPDX
+	#
+	# It has a purpose: to be listed. And more.
+	fresh-lab
+END
+sed -i "s/fresh-lab/fresh""_lab/" "$tree/common/tests/kind/listed.t"
+said=$(cd "$tree" && mkdir -p .build/tests && echo 'listed 61 3.1 0.0' >.build/tests/times && LIST=1 common/check listed)
+has "$said" '^listed +lab +61 s  It has a purpose: to be listed$' "LIST=1: whether it needs a lab, how long it took, what it is for"
+rm "$tree/.build/tests/times"
+a_test seeds <<-'END'
+	# SPDX
+	#
+	# The bugs are found.
+	echo "ok 1 - $TEST_NAME with $LAB_KERNEL"
+	echo 1..1
+END
+printf 'dbg\tseeds\nkasan\tseeds\n' >"$tree/common/tests/debug/tests"
+said=$(cd "$tree" && LIST=1 common/check debug 2>&1)
+has "$said" '^kasan-seeds .*The bugs are found$' "LIST=1 with debug: the list, and no kernel is made for it"
+mkdir -p "$tree/common/lab/kernels"
+program common/lab/kernels/build <<-'END'
+	echo "kernel $1" >>.build/kernels
+END
+cp "$top/common/tests/debug/run" "$tree/common/tests/debug"
+check dbg-seeds kasan-seeds
+is "$status $last" "0 2 passed, 0 failed" "tests on debug kernels"
+has "$said" '^ok 1 - dbg-seeds with dbg$' "each has its kernel and its name"
+has "$said" '^ok 1 - kasan-seeds with kasan$' "and its own"
+is "$(paste -sd ' ' "$tree/.build/kernels")" "kernel dbg kernel kasan" "the kernels are made first"
+check seeds dbg-nonesuch
+rm "$tree/.build/labs"
+is "$status" 64 "one that the table has not is refused"
+for name in a b c d; do
+	a_test "$name" <<-'END'
+		for n in 1 2 3; do
+			echo "ok $n - $0 in $LAB_NAME"
+			echo "$0 says something" >&2
+			sleep 0.2
+		done
+		echo 1..3
+	END
+done
+a_test fails <<-'END'
+	echo ok 1
+	echo not ok 2
+	echo 1..2
+	exit 1
+END
+a_test dies <<-'END'
+	echo ok 1
+	kill -KILL $$
+END
+a_test forgets <<-'END'
+	echo ok 1
+END
+a_test nothing <<-'END'
+END
+a_test hangs <<-'END'
+	echo ok 1
+	sleep 981
+END
+a_test resists <<-'END'
+	echo ok 1
+	trap '' TERM
+	sleep 982
+END
+a_test leaves <<-'END'
+	sleep 983 >/dev/null 2>&1 &
+	echo ok 1
+	echo 1..1
+END
+
+check a b c d
+is "$status $last" "0 12 passed, 0 failed" "four tests in two lanes"
+is "$(printf '%s\n' "$said" | sed -n 's,.*\(common/tests/kind/.\.t\) \(in\|says\).*,\1,p' | uniq | wc -l)" 4 "each test's output is in one piece"
+is "$(printf '%s\n' "$said" | sed -n 's/.* in \(check2*\)$/\1/p' | sort -u | paste -sd ' ')" "check check2" "each lane has its lab"
+is "$(tail -n 2 "$tree/.build/labs" | paste -sd ,)" "check stop,check2 stop" "which are stopped at the end"
+is "$(wc -l <"$tree/.build/labs")" 6 "and before each test"
+jobs=1 check a b
+is "$last $(printf '%s\n' "$said" | grep -c 'in check$')" "6 passed, 0 failed 6" "CHECK_JOBS=1: one lane, one lab"
+check a fails
+is "$status $last" "1 4 passed, 1 failed" "a test that fails"
+for name in dies forgets nothing; do
+	check "$name" a
+	has "$status $last" '^1 [34] passed, 1 failed$' "a test that $name: it has failed"
+done
+check dies fails forgets nothing
+is "$status $last" "1 3 passed, 4 failed" "all of them"
+jobs=1 check leaves a
+is "$last" "4 passed, 0 failed" "what a test leaves running does not keep its lane"
+is "$(left 3)" 0 "and is ended"
+
+check nonesuch
+has "$status $said" "^64 check: no test 'nonesuch'" "a wrong name"
+jobs=0 check a
+has "$status $said" '^64 check: CHECK_JOBS is' "a wrong number of lanes"
+
+said=$(signalled INT - common/check hangs a hangs b)
+has "$said" '^status 130' "^C: the exit status"
+is "$(left 1) $(left 2)" "0 0" "^C: no test is left"
+: >"$tree/.build/labs"
+said=$(signalled TERM '' common/check hangs resists)
+has "$said" '^status 143' "SIGTERM: the exit status"
+is "$(left 1) $(left 2) $(tail -n 2 "$tree/.build/labs" | paste -sd ,)" "0 0 check stop,check2 stop" "SIGTERM: no test and no lab is left"
+
+(cd "$tree" && exec env CHECK_JOBS=1 common/check hangs >/dev/null 2>&1) &
+until grep -qs 'hangs.t begins' "$tree/.build/tests/log" && [ "$(left 1)" -gt 0 ]; do sleep 0.1; done
+check b
+kill $!
+has "$status $said" '^1 check: the tests run already' "two at once in one checkout"
+wait
+
+done_testing

@@ -1,8 +1,0 @@
-#!/bin/sh
-# SPDX-License-Identifier: GPL-2.0
-#
-# The backend is a process, mydevicepeer.
-
-FRONT=kernel BACK=user
-. "$(dirname "$0")/conformance.sh"
-test_conformance

@@ -1,8 +1,0 @@
-#!/bin/sh
-# SPDX-License-Identifier: GPL-2.0
-#
-# Both ends are processes.
-
-FRONT=user BACK=user
-. "$(dirname "$0")/conformance.sh"
-test_conformance

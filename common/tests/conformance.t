@@ -1,8 +1,0 @@
-#!/bin/sh
-# SPDX-License-Identifier: GPL-2.0
-#
-# Both ends are modules.
-
-FRONT=kernel BACK=kernel
-. "$(dirname "$0")/conformance.sh"
-test_conformance

@@ -1,0 +1,75 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The checkers of a debug kernel: each reports the bug of seeds.c that is made for it. Without
+# that, the silence of a checker would mean nothing. LAB_KERNEL is dbg or kasan.
+
+. "$(dirname "$0")/../lib/stage.sh"
+
+# Without a bug there must be no report, or the rest shows nothing.
+nothing_is_reported() {
+	plant "$1" none
+	printf '%s\n' "$said"
+	[ "$planted" -eq 0 ] && ! printf '%s\n' "$said" | grep -Eq "$reports" && [ -z "$(leaks "$1")" ]
+}
+
+# plant DOMAIN BUG: sets said, and whether the kernel knew the bug.
+plant() {
+	mark="seed $2 $$"
+	"$lab" run "$1" "echo '$mark' >/dev/kmsg; echo $2 >/sys/module/seeds/parameters/bug" </dev/null
+	planted=$?
+	said=$("$lab" run "$1" "dmesg | sed '1,/$mark/d'" </dev/null)
+}
+
+# reported DOMAIN BUG PATTERN
+reported() {
+	plant "$1" "$2"
+	[ "$2" != leak ] || said=$(leaks "$1")
+	has "$said" "$3" "$2: $3"
+}
+
+# A line: the kernel that has the checker, or both; the bug; what the report says.
+seeds() {
+	cat <<-'SEEDS'
+		both|sleep|BUG: sleeping function called from invalid context
+		dbg|leak|seed_leak
+		dbg|use-after-free|BUG seeds .*: Poison overwritten
+		kasan|use-after-free|BUG: KASAN: .*use-after-free in seed_use_after_free
+		dbg|overflow|BUG kmalloc-.*: .*[Rr]edzone overwritten
+		kasan|overflow|BUG: KASAN: slab-out-of-bounds in seed_overflow
+		dbg|double-free|BUG kmalloc-.*: Object already free
+		kasan|double-free|BUG: KASAN: double-free
+		kasan|vmalloc|BUG: KASAN: vmalloc-out-of-bounds in seed_vmalloc
+		dbg|page|pagealloc: memory corruption
+		kasan|page|BUG: KASAN: use-after-free in seed_page
+		dbg|sampled|BUG: KFENCE: use-after-free read in seed_sampled
+		both|index|UBSAN: array-index-out-of-bounds in .*seeds\.c
+		both|shift|UBSAN: shift-out-of-bounds in .*seeds\.c
+		dbg|timer|ODEBUG: free active .*object type: timer_list
+		dbg|work|ODEBUG: free active .*object type: work_struct
+	SEEDS
+}
+
+debugging || bail_out "LAB_KERNEL is dbg or kasan: common/check dbg-seeds kasan-seeds"
+build_for_debug "$work/seeds" "$top/common/tests/debug/Kbuild" "$top/common/tests/debug/seeds.c" ||
+	bail_out "the seeds do not build"
+strip --strip-debug "$work/seeds/seeds.ko"
+"$lab" reset 2 || bail_out "the lab does not start"
+for domain in domU1 domU2; do
+	"$lab" put $domain "$work/seeds/seeds.ko" /tmp
+	ok "$domain: the seeds are loaded" "$lab" run $domain 'insmod /tmp/seeds.ko'
+	ok "$domain: no bug, no report" nothing_is_reported $domain
+	ok "$domain: lockdep is awake" checkers_are_awake $domain
+done
+
+# Lockdep says one thing about locks and is silent from then on, or once memory was found to be
+# corrupt. Its seeds come first, therefore, each in a domain of its own.
+reported domU1 rcu 'WARNING: suspicious RCU usage'
+reported domU1 order 'WARNING: possible circular locking dependency detected'
+reported domU2 interrupt 'WARNING: inconsistent lock state'
+ok "domU2: then lockdep is off, and that is seen" eval '! checkers_are_awake domU2'
+seeds >"$work/list"
+while IFS='|' read -r kernel seed pattern; do
+	case $kernel in both | "$LAB_KERNEL") reported domU1 "$seed" "$pattern" </dev/null ;; esac
+done <"$work/list"
+done_testing

@@ -1,7 +1,0 @@
-#!/bin/sh
-# SPDX-License-Identifier: GPL-2.0
-#
-# Hostile frontends, against the backend's module.
-
-. "$(dirname "$0")/hostile.sh"
-test_hostile front

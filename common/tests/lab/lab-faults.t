@@ -1,0 +1,184 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# What users and accidents do to the lab: wrong words, ^C, a QEMU that is killed,
+# stale files, a damaged snapshot. A lab of its own with all that it keeps, so that no
+# other is disturbed, and none disturbs what is counted here.
+
+# shellcheck disable=SC2016 # the words in quotes are for other shells
+set -u
+cd "$(dirname "$0")/../../.." || exit
+. common/tests/lib/tap.sh
+lab=$PWD/common/lab/lab
+shared=${LAB_BUILD:-.build/lab}
+build=$PWD/.build/tests/lab-faults.t
+nl='
+'
+tmp=$(mktemp -d)
+trap '"$lab" stop 2>/dev/null; rm -rf "$tmp" "$build"' EXIT
+trap 'exit 130' INT TERM HUP
+
+# signalled SIGNAL SECONDS COMMAND...: sends the signal to all of the command's process
+# group, as ^C does, so many seconds after $until is true; prints status and words.
+until='[ -s "$LAB_BUILD/run.$LAB_NAME/pid" ]'	# there is a QEMU
+signalled() {
+	until=$until perl -e '
+		my ($signal, $seconds, @command) = @ARGV;
+		my $pid = fork // die;
+		if (!$pid) { setpgrp; $SIG{INT} = "DEFAULT"; exec @command }
+		for (1 .. 600) { last unless system $ENV{until}; select undef, undef, undef, 0.1 }
+		select undef, undef, undef, $seconds;
+		kill $signal, -$pid;
+		waitpid $pid, 0;
+		print $? & 127 || $? >> 8, "\n"' "$@" 2>"$tmp/said"
+	cat "$tmp/said"
+}
+
+# within SECONDS COMMAND...: it ends by then.
+within() {
+	timeout "$@"
+}
+
+# starts_without TEXT: the lab starts and does not say that.
+starts_without() {
+	"$lab" start 2>"$tmp/said" && ! grep "$1" "$tmp/said"
+}
+
+qemu() {
+	cat "$build/run.faults/pid" 2>/dev/null
+}
+
+# QEMUs that stay in this lab's directory, be it there or removed.
+qemus() {
+	for p in $(pgrep '^qemu-system-'); do readlink "/proc/$p/cwd"; done | grep -c "^$build/run.faults"
+}
+
+# The images take long to make: they are the other labs', by another name.
+rm -rf "$build"
+mkdir -p "$build"
+"$lab" start && cp -al "$shared"/images "$shared"/ssh-key* "$build" || bail_out "there are no images"
+export LAB_BUILD="$build" LAB_NAME=faults
+
+# -- wrong words: one line, status 64, nothing started -----------------------------
+
+for words in 'frobnicate' 'start 0' 'start 9' 'start x' 'start 1 2' 'reset 9' 'stop now' 'status x' \
+	'run' 'run dom0' 'put dom0 x' 'get dom0 x' 'shell' 'monitor' 'console' 'console dom7' 'printed' 'printed dom7' 'domains x'; do
+	# shellcheck disable=SC2086 # the words are words
+	ok "lab $words: a usage error" says 64 'lab: ' "$lab" $words
+done
+for name in A 'a b' ../x; do
+	ok "LAB_NAME=$name: a usage error" says 64 LAB_NAME env LAB_NAME="$name" "$lab" start
+done
+ok "LAB_KERNEL=popcorn: a usage error" says 64 LAB_KERNEL env LAB_KERNEL=popcorn "$lab" start
+ok "a debug kernel that there is none of: a usage error" says 64 'there is: dbg kasan' common/lab/kernels/build base
+ok "LAB_CLOCK=sundial: a usage error" says 64 LAB_CLOCK env LAB_CLOCK=sundial "$lab" start
+is "$(qemus)" 0 "nothing was started"
+ok "run without a lab says so" says 1 'not running' "$lab" run dom0 true
+ok "stop without a lab says so" says 0 'not running' "$lab" stop
+ok "status without a lab says so" says 0 'not running' "$lab" status
+ok "status and packages before there are images" env LAB_BUILD="$tmp/build" sh -c '
+	"$1" status 2>&1 | grep "not made yet" && ! "$1" packages && "$1" remove && [ ! -e "$LAB_BUILD" ]' sh "$lab"
+mkdir "$tmp/build" && echo precious >"$tmp/build/mine"
+ok "remove leaves what is not the lab's" env LAB_BUILD="$tmp/build" sh -c '
+	"$1" remove && [ "$(ls "$LAB_BUILD")" = mine ]' sh "$lab"
+
+# -- starts that are interrupted -------------------------------------------------
+
+ok "the lab starts" "$lab" start
+snapshots() {
+	find "$build/images" -name '*.zst' | sort
+}
+"$lab" stop
+mv "$build"/images/*/snapshots "$tmp/"
+is "$(signalled INT 4 "$lab" start | grep -E '^[0-9]|interrupted')" \
+	"130${nl}lab: interrupted: nothing is left running; the same command starts again" "^C during a cold boot"
+is "$(qemus) $(snapshots)" "0 " "no QEMU and no snapshot is left of it"
+ok "the next start boots" says 0 'ready after' "$lab" start
+is "$(snapshots | grep -c .)" 1 "and keeps a snapshot"
+"$lab" stop
+is "$(signalled TERM 0.2 "$lab" start | head -n 1)" 143 "SIGTERM during a restore"
+is "$(qemus) $(snapshots | grep -c .)" "0 1" "no QEMU is left of it, and the snapshot is"
+ok "the next start restores" starts_without booting
+
+# -- run: statuses and streams ---------------------------------------------------
+
+is "$(for s in 0 1 2 63 64 124 126 127 128 141 254 255; do "$lab" run dom0 "exit $s"; printf '%s ' $?; done)" \
+	"0 1 2 63 64 124 126 127 128 141 254 255 " "exit statuses come through"
+ok "a command that is killed: 128 + signal" says 143 '' "$lab" run domU 'kill $$'
+ok "a command that is not there: 127" says 127 'not found' "$lab" run domU nothing-of-that-name
+ok "a wrong domain" says 64 'it has: dom0 domU1' "$lab" run domU7 true
+ok "a command that is too long" says 1 'at most 9000 bytes' "$lab" run dom0 "$(head -c 10000 /dev/zero | tr '\0' :)"
+is "$("$lab" run dom0 'echo out; echo err >&2' 2>/dev/null)" out "standard output apart"
+is "$("$lab" run dom0 'echo out; echo err >&2' 2>&1 >/dev/null)" err "standard error apart"
+is "$("$lab" run domU printf '[%s]' 'a b' "it's" '' "$nl" '$x*' -n)" "[a b][it's][][$nl][\$x*][-n]" "words stay words"
+head -c 3000000 /dev/urandom >"$tmp/bytes"
+ok "3 MB of any bytes in and out" sh -c '"$1" run domU cat <"$2" | cmp - "$2"' sh "$lab" "$tmp/bytes"
+is "$("$lab" run dom0 'cat; echo end' <&-)" end "standard input closed"
+is "$("$lab" run dom0 yes | head -n 1)" y "a reader that leaves ends the command"
+ok "something left in the background is not waited for" within 5 "$lab" run dom0 'sleep 601 >/dev/null 2>&1 &'
+"$lab" run dom0 'killall sleep'
+for round in 1 2 3; do
+	is "$(for i in $(seq 20); do "$lab" run domU "sleep 0.$i; echo $i" & done | sort -n | paste -sd ' ')" \
+		"$(seq 20 | paste -sd ' ')" "20 at once, round $round"
+done
+
+# -- run: what never ends -------------------------------------------------------
+
+is "$(echo in | LAB_TIMEOUT=2 "$lab" run dom0 'cat; sleep 602 & setsid sleep 603 & sleep 604' 2>"$tmp/said"; echo $?)" \
+	"in${nl}124" "LAB_TIMEOUT ends it with 124, and its streams work"
+ok "and says so" grep 'the command in dom0 timed out after 2 s and was stopped' "$tmp/said"
+ok "LAB_TIMEOUT does not outlive the command" within 5 sh -c 'LAB_TIMEOUT=30 "$1" run dom0 true | cat' sh "$lab"
+ok "a bad LAB_TIMEOUT" says 64 LAB_TIMEOUT env LAB_TIMEOUT=soon "$lab" run dom0 true
+export lab
+until='"$lab" run dom0 "ps | grep -q \"[s]leep 606\""'
+is "$(signalled INT 0.2 "$lab" run dom0 'sleep 605 & sleep 606' | head -n 1)" 130 "^C during a run"
+is "$("$lab" run dom0 'ps | grep "[s]leep 60"')" "" "nothing of these is left in dom0"
+
+# -- put and get ----------------------------------------------------------------
+
+mkdir -p "$tmp/in/a directory/empty" "$tmp/out"
+for name in 'a space' -dash "it's" "new${nl}line" 'back\slash' "a directory/-f"; do echo "$name" >"$tmp/in/$name"; done
+: >"$tmp/in/nothing"
+cp "$tmp/bytes" "$tmp/in/"
+"$lab" run domU 'mkdir "/tmp/a place"'
+ok "put awkward names" sh -c 'cd "$2/in" && "$1" put domU * "/tmp/a place"' sh "$lab" "$tmp"
+ok "get them" "$lab" get domU "/tmp/a place" "$tmp/out"
+ok "they are the same" diff -r "$tmp/in" "$tmp/out/a place"
+ok "put over what is there" "$lab" put domU "$tmp/in/bytes" "/tmp/a place"
+ok "put what is not there" says 1 'there is no file' "$lab" put domU "$tmp/nowhere" /tmp
+ok "get what is not there" says 1 'there is no file' "$lab" get domU /nowhere "$tmp"
+ok "put to no directory" says 1 'there is no directory' "$lab" put domU "$tmp/bytes" /nowhere
+head -c 60000000 /dev/zero >"$tmp/large"
+ok "put more than there is room for" says 1 'not the same' "$lab" put domU "$tmp/large" /tmp
+ok "the domU goes on" "$lab" run domU 'rm /tmp/large'
+
+# -- QEMU is killed, stopped, forgotten; files are stale ---------------------------
+
+kill -STOP "$(qemu)"
+ok "a QEMU that hangs: status tells" says 0 'dom0 does not answer' "$lab" status
+kill -KILL "$(qemu)"
+sleep 0.5
+ok "a QEMU that is gone: run tells" says 1 'not running' "$lab" run dom0 true
+ok "start clears it away" says 0 'did not end properly' "$lab" start
+rm -rf "$build/run.faults"
+ok "a lab whose directory was removed" "$lab" start
+is "$(qemus)" 1 "is ended by the next start"
+"$lab" stop
+is "$(pgrep -f "^ssh: ./ssh" | while read -r p; do readlink "/proc/$p/cwd"; done | grep -c "^$build/run.faults")" 0 "no ssh is left after stop"
+
+sleep 100 &
+mkdir "$build/run.faults"
+echo $! >"$build/run.faults/pid"
+: >"$build/run.faults/ready"
+: >"$build/run.faults/monitor"
+ok "a stale pid is not a lab" says 0 'not running' "$lab" status
+ok "a start beside it" "$lab" start
+ok "and the process that has the pid lives" kill $!
+
+"$lab" stop
+truncate -s -1000000 "$(snapshots)"
+ok "a truncated snapshot: said, and booted" says 0 'snapshot is damaged' "$lab" start
+"$lab" stop
+is "$(qemus)" 0 "no QEMU is left"
+
+done_testing
