@@ -85,15 +85,15 @@ tools:
 	@$(MAKE) --no-print-directory -C common/tools
 
 docs:
-	@docs/build/build
+	@docs/tools/build
 
 docs-refresh:
-	@docs/build/build refresh
+	@docs/tools/build refresh
 
 docs-transcripts:
 	@$(lab) reset 1
-	@docs/build/play
-	@docs/build/build refresh
+	@docs/tools/play
+	@docs/tools/build refresh
 
 branches:
 	@common/branches

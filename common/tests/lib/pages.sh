@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What a page is held against as it stands in its file, before a site is made of it: style
-# and spelling. Its links and commands are for docs/build/forge and docs/build/commands.
+# and spelling. Its links and commands are for docs/tools/forge and docs/tools/commands.
 # A test sets top, and is there.
 
-words=$top/docs/build/words
+words=$top/docs/tools/words
 export LC_ALL=C.UTF-8
 
 # pages: all of them, one a line. Man pages begin in a way of their own, and
@@ -14,9 +14,9 @@ pages() { git ls-files --cached --others --exclude-standard '*.md' | pages_among
 pages_among() { grep '\.md$' | grep -v -e '\.1\.md$' -e '/coverage/table\.md$'; }
 
 # Turns of phrase, and the length of sentences.
-well_written() { docs/build/style "$@"; }
+well_written() { docs/tools/style "$@"; }
 
-well_styled() { mdl -s docs/build/mdl.rb "$@"; }
+well_styled() { mdl -s docs/tools/mdl.rb "$@"; }
 
 # What is often misspelled, in any file. Of a hunk in the series, git cuts off the line that
 # it begins with.
@@ -28,5 +28,5 @@ misspelled() {
 	for file; do
 		sed '/^<!-- SPDX-License-Identifier: .*-->$/d' "$file"
 		echo
-	done | pandoc -f markdown-smart -t plain --wrap=none --lua-filter=docs/build/prose.lua | hunspell -d en_GB,en_US -p "$words" -l | sort -u
+	done | pandoc -f markdown-smart -t plain --wrap=none --lua-filter=docs/tools/prose.lua | hunspell -d en_GB,en_US -p "$words" -l | sort -u
 }

@@ -242,7 +242,7 @@ fresh_copy() {
 }
 
 builds() {
-	(cd "$copy" && DOCS_ONLY=site docs/build/build 2>&1)
+	(cd "$copy" && DOCS_ONLY=site docs/tools/build 2>&1)
 }
 
 # fails_with TEXT: the build of the copy fails, says why, and leaves no site that
@@ -256,7 +256,7 @@ fails_with() {
 
 # one_page PAGE: reading it is a few seconds less than building all.
 one_page() {
-	(cd "$copy" && mkdir -p .build/docs.work/json && docs/build/build read_page "$1" 2>&1)
+	(cd "$copy" && mkdir -p .build/docs.work/json && docs/tools/build read_page "$1" 2>&1)
 }
 
 refuses() {
@@ -282,7 +282,7 @@ breaks() {
 
 # -- the tests ---------------------------------------------------------------
 
-ok "make docs" env DOCS_OUT="$work/site" docs/build/build
+ok "make docs" env DOCS_OUT="$work/site" docs/tools/build
 [ -e "$work/site/index.html" ] || { done_testing; exit 1; }
 for page in docs/*.md docs/reasons/*.md; do
 	name=$(basename "$page" .md)
@@ -306,7 +306,7 @@ is "$(post_steps | paste -sd ' ')" "$(seq "$(find docs/series/03-shared-memory -
 is "$(functions_without_text)" "" "the post's text has the name of each function that the last stage adds"
 is "$(weak_lines_left_out)" "" "each line that a weak variant takes away or adds is shown"
 ok "tidy has nothing to say about any page" says_nothing valid_html "$work/site"
-ok "every link leads somewhere, and nothing is loaded from elsewhere" says_nothing docs/build/links "$work/site"
+ok "every link leads somewhere, and nothing is loaded from elsewhere" says_nothing docs/tools/links "$work/site"
 is "$(find "$work/site" -name '*.html' -exec grep -L 'CC-BY-4.0.*GPL-2.0' '{}' +)" "" "each page says its licence"
 is "$(find "$work/site" -name '*.html' -exec grep -LF "Version $(common/version)." '{}' +)" "" "and its version"
 ok "and so does the PDF" sh -c "pdftotext -l 1 $work/site/xen-split-drivers.pdf - | tr '\n' ' ' | grep 'Version $(common/version)\..*CC-BY-4.0.*GPL-2.0'"
@@ -318,8 +318,8 @@ fails "and would have about a bad one" valid_html "$bad"
 ok "epubcheck has nothing to say" valid_epub "$work/site/xen-split-drivers.epub"
 head -c 100000 "$work/site/xen-split-drivers.epub" >"$bad/bad.epub"
 fails "and would have about half of one" valid_epub "$bad/bad.epub"
-ok "each page fits a phone and a desktop, and can be read" docs/build/look "$work/site"
-ok "in the dark, too" docs/build/look "$work/site" dark
+ok "each page fits a phone and a desktop, and can be read" docs/tools/look "$work/site"
+ok "in the dark, too" docs/tools/look "$work/site" dark
 ok "the PDF has pages, and its own fonts" sh -c "
 	pages=\$(pdfinfo $work/site/xen-split-drivers.pdf | awk '\$1 == \"Pages:\" { print \$2 }')
 	[ \"\$pages\" -ge 20 ] && ! pdffonts $work/site/xen-split-drivers.pdf | awk 'NR > 2 && \$(NF - 4) == \"no\"' | grep ."
@@ -339,14 +339,14 @@ cat >"$bad/bad.html" <<EOF
 <style>h2::before { content: "#"; color: #bbb }</style><h2>before</h2><p style="opacity: 0.4">faded</p><a href="#">  </a>
 EOF
 echo '@import "https://example.org/x.css";' >"$bad/bad.css"
-said=$(docs/build/links "$bad")
+said=$(docs/tools/links "$bad")
 has "$said" 'gone.html leads nowhere' "a link that leads nowhere is found"
 has "$said" '#gone: there is no such place' "and one to a place that is not there"
 has "$said" 'x.js is loaded from elsewhere' "and a script that is loaded from elsewhere"
 has "$said" 'x.png is loaded from elsewhere' "and a picture"
 has "$said" 'its style is loaded from elsewhere' "and a style"
 has "$said" 'bad.css: it loads from elsewhere' "and a style sheet"
-said=$(docs/build/look "$bad")
+said=$(docs/tools/look "$bad")
 has "$said" 'bad.html: 5[0-9]* wide on a screen of 390' "a page that is too wide for a phone is found"
 has "$said" 'rgb\(221, 221, 221\) on rgb\(255, 255, 255\): pale' "and a text that is too pale"
 has "$said" 'rgb\(153, 153, 153\) on rgb\(255, 255, 255\): faded' "and one that is transparent"
@@ -355,9 +355,9 @@ has "$said" 'wide in a column of [0-9]*: a line that is wider' "and a box with m
 has "$said" 'the Tab key stops at a link without a text: #' "and a link without a text"
 
 # shellcheck disable=SC2046 # one word a file
-ok "where a forge shows the pages, every link leads somewhere" docs/build/forge $(pages)
+ok "where a forge shows the pages, every link leads somewhere" docs/tools/forge $(pages)
 printf '# A\n\n[x](#b) [y](gone.md) [z](#a)\n\n## C {#b}\n' >"$bad/bad.md"
-said=$(docs/build/forge "$bad/bad.md")
+said=$(docs/tools/forge "$bad/bad.md")
 has "$said" '#b: there is no such place' "one that leads nowhere there is found"
 has "$said" 'gone.md leads nowhere' "and one to a file that is not there"
 has "$said" 'shows the reader C \{#b\}' "and attributes in a heading"
@@ -385,13 +385,13 @@ is "$(printf '%s\n' "$said" | grep -c .)" 5 "and nothing else"
 # shellcheck disable=SC2046 # one word a file
 ok "codespell has nothing to say" says_nothing well_spelled $(git ls-files)
 # shellcheck disable=SC2046 # one word a file
-is "$(misspelled $(pages))" "" "hunspell knows every word, or docs/build/words does"
+is "$(misspelled $(pages))" "" "hunspell knows every word, or docs/tools/words does"
 printf '# A wrond word\n\nA `kmallok` one, which is code, and a *wordd*.\n' >"$work/words.md"
 is "$(misspelled "$work/words.md" | paste -sd ' ')" 'wordd wrond' "and would not know a wrong one"
 # shellcheck disable=SC2046 # one word a file
-ok "what the pages say of make and of the lab is there" docs/build/commands $(pages)
+ok "what the pages say of make and of the lab is there" docs/tools/commands $(pages)
 printf 'Type `make -C 01-hello-probe wach`, or\n\n    make lab-reset DOMS=3\n    common/lab/lab rum dom0\n' >"$work/make.md"
-said=$(docs/build/commands "$work/make.md")
+said=$(docs/tools/commands "$work/make.md")
 has "$said" 'no target wach' "a target that is not there is found"
 has "$said" 'no Makefile knows DOMS' "and a variable"
 has "$said" 'the lab has no command rum' "and a command of the lab"
@@ -407,7 +407,7 @@ stale() {
 	refuses "$1" "docs/$1: this is not what it holds now; type: make docs-refresh" && refuses "$1" "    <!-- $2"
 }
 
-refresh() { (cd "$copy" && docs/build/build refresh 2>&1); }
+refresh() { (cd "$copy" && docs/tools/build refresh 2>&1); }
 
 fresh_copy
 is "$(refresh)" "" "what the pages hold is what there is: make docs-refresh changes nothing"
@@ -447,9 +447,9 @@ fresh_copy
 sed -i 's/We are good to go/We are ready to go/' "$copy"/0*/mydevice*.c "$copy"/docs/series/*/*.patch
 ok "a change in a function that a post shows: make docs says that the post is stale" fails_with 'type: make docs-refresh'
 ok "make docs-refresh puts it into the post" sh -c "
-	(cd $copy && docs/build/build refresh) && grep -q 'We are ready to go' $copy/docs/01-hello-probe.md"
+	(cd $copy && docs/tools/build refresh) && grep -q 'We are ready to go' $copy/docs/01-hello-probe.md"
 ok "and make docs into its page" sh -c "
-	(cd $copy && DOCS_ONLY=site docs/build/build) && grep -q 'We are ready to go' $copy/.build/docs/01-hello-probe.html"
+	(cd $copy && DOCS_ONLY=site docs/tools/build) && grep -q 'We are ready to go' $copy/.build/docs/01-hello-probe.html"
 ok "hints and answers are folded on the site" grep -q "<details><summary>Answer</summary>" "$work/site/01-hello-probe.html"
 ok "and open in the EPUB" sh -c "grep -q '<strong>Answer</strong>' $work/epub/EPUB/text/*.xhtml"
 ok "apart from that another build, elsewhere, gives the same site" same_but_for_that
@@ -535,10 +535,10 @@ transcript right '$ echo hello; echo event-channel = 12; seq 9' hello 'event-cha
 transcript wrong '$ echo hello' 'hello, too'
 transcript trace '$ cat seen 2>&1; echo Connected >seen' Connected
 printf '\n%s\n-->\n' '<!-- trace name="trace"' >>"$copy/docs/00-the-ground.md"
-ok "a command that prints what its transcript shows" "$copy/docs/build/play" --check right
-fails "and one that does not" "$copy/docs/build/play" --check wrong
-ok "a trace is typed again if something was missed" "$copy/docs/build/play" --check trace
+ok "a command that prints what its transcript shows" "$copy/docs/tools/play" --check right
+fails "and one that does not" "$copy/docs/tools/play" --check wrong
+ok "a trace is typed again if something was missed" "$copy/docs/tools/play" --check trace
 transcript trace '$ cat seen' Closed
-fails "and not for ever" sh -c "sed -i 's/^HUMAN = 2/HUMAN = 0/' $copy/docs/build/play; $copy/docs/build/play --check trace"
+fails "and not for ever" sh -c "sed -i 's/^HUMAN = 2/HUMAN = 0/' $copy/docs/tools/play; $copy/docs/tools/play --check trace"
 
 done_testing

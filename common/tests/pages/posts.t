@@ -15,7 +15,7 @@ pages=$(printf '%s\n' docs/*.md | sed 's/\.md$//' | LC_ALL=C sort | sed 's/$/.md
 # shellcheck disable=SC2086 # a page a word
 names=$(sed -n 's/^<!-- \(transcript\|trace\) name="\([a-z0-9-]*\)".*/\2/p' $pages)
 for name in $names; do
-	ok "$name" docs/build/play --check "$name"
+	ok "$name" docs/tools/play --check "$name"
 done
 is "$(printf '%s\n' "$names" | sort | uniq -d)" "" "no transcript is shown twice: its commands would be typed twice"
 is "$(cd docs/transcripts && printf '%s\n' *.txt)" "$(printf '%s\n' "$names" | sed 's/$/.txt/' | LC_ALL=C sort)" "no transcript is left over"

@@ -211,7 +211,7 @@ ok "the forges' files are YAML" yamllint -s -d "$yaml_rules" $(git ls-files '*.y
 printf 'on: push\non: [\n' >"$work/planted.yml"
 ok "which a bad one is not" says 1 'duplication of key' yamllint -s -d "$yaml_rules" "$work/planted.yml"
 # shellcheck disable=SC2046 # one word a file
-ok "what they call is there" docs/build/commands $(git ls-files '*.yml')
+ok "what they call is there" docs/tools/commands $(git ls-files '*.yml')
 ok "common/version prints a version" says 0 '^[0-9]+(\.[0-9]+)+$' common/version
 mkdir -p "$work/version/common" "$work/version/docs"
 cp common/version "$work/version/common"

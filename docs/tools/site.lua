@@ -6,7 +6,7 @@
 -- Metadata: page (its file below docs/), contents (the table of all pages), index
 -- (where its part of the search index goes), book (the name of the PDF and the EPUB).
 
-package.path = 'docs/build/?.lua;' .. package.path
+package.path = 'docs/tools/?.lua;' .. package.path
 local html = require 'html'
 local links = require 'links'
 

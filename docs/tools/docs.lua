@@ -1,15 +1,15 @@
 -- SPDX-License-Identifier: GPL-2.0
 --
 -- A page as it stands in docs/, with all that it takes from elsewhere: code from the
--- sources, transcripts, pictures drawn from text, what a stage changed. docs/build/README.md
+-- sources, transcripts, pictures drawn from text, what a stage changed. docs/tools/README.md
 -- says what a page may write. The page holds all of it as text, too (fences.lua). What is missing,
 -- left over or stale there ends the build.
 --
--- pandoc -f markdown -t json --lua-filter=docs/build/docs.lua -M page=NAME NAME.md
+-- pandoc -f markdown -t json --lua-filter=docs/tools/docs.lua -M page=NAME NAME.md
 --
 -- With -M refresh=FILE nothing is made but FILE, the page with what it should hold.
 
-package.path = 'docs/build/?.lua;' .. package.path
+package.path = 'docs/tools/?.lua;' .. package.path
 local fences = require 'fences'
 local source = require 'source'
 local html = require 'html'
@@ -240,7 +240,7 @@ local function tree(n)
 	local steps = os.getenv('DOCS_STEPS') .. '/' .. series.name .. '/'
 	local header = '/' .. series.driver .. '.h'
 	if not source.read(steps .. '0' .. header) then
-		os.execute('docs/build/build make_steps >&2')
+		os.execute('docs/tools/build make_steps >&2')
 	end
 	if not source.read(steps .. n .. header) then
 		fail('there is no step %d of %s', n, series.name)

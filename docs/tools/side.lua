@@ -3,9 +3,9 @@
 -- Two stages side by side, file by file: what is not the same, with some lines
 -- around it.
 --
--- pandoc -t html5 --lua-filter=docs/build/side.lua -M stage=STAGE /dev/null
+-- pandoc -t html5 --lua-filter=docs/tools/side.lua -M stage=STAGE /dev/null
 
-package.path = 'docs/build/?.lua;' .. package.path
+package.path = 'docs/tools/?.lua;' .. package.path
 local source = require 'source'
 local html = require 'html'
 

@@ -5,7 +5,7 @@
 --
 -- Metadata: page (its file below docs/), contents (the table of all pages)
 
-package.path = 'docs/build/?.lua;' .. package.path
+package.path = 'docs/tools/?.lua;' .. package.path
 local links = require 'links'
 
 local page, pages
