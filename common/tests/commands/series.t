@@ -231,7 +231,11 @@ is "$(clone_of)" "$before" "branches and index of the clone are what they were"
 guest=$(in_dom0 'xl domid domU1') || bail_out "dom0 does not answer"
 target unload >/dev/null 2>&1
 start=$(ledger)
-for step in $with_modules; do live "$step"; done
+# posts.t loads and tries each step. Each is unbound and bound again in CHECK=long; here the
+# first, the last, and one of three between them.
+for step in $with_modules; do
+	case ${CHECK-},$((step % 3)),$step in long,* | ,1,* | ,*,"${with_modules##* }") live "$step" ;; esac
+done
 ok "the last of them: unload" on_step unload
 ok "grants and event channels are back where they began" ledger_is_back "$start"
 done_testing
