@@ -110,7 +110,7 @@ static void parse_options(int argc, char **argv)
 	}
 	for (int i = optind; i < argc; i++)
 		if (!xb_select_parse(argv[i], &select))
-			xb_usage_error("'%s' is no device, type, domain or path", argv[i]);
+			xb_usage_error("'%s' is not a device, type, domain or path", argv[i]);
 }
 
 static void usage(void)
@@ -126,15 +126,15 @@ static void usage(void)
 	       "  /local/domain/1/device/mydevice/0\n"
 	       "                  the path of either end's directory\n"
 	       "\n"
-	       "and without one all that this domain can see are looked at.\n"
+	       "Without DEVICE it looks at all devices that this domain can see.\n"
 	       "\n"
-	       "  -w, --wait SECONDS  a pair of states is stuck that does not change for so\n"
-	       "                      long (default 3; 0: look once)\n"
-	       "  -h, --help          this text\n"
-	       "  -V, --version       the version\n"
+	       "  -w, --wait SECONDS  call a device stuck if its states do not change for\n"
+	       "                      this time (default 3; 0: look once)\n"
+	       "  -h, --help          show this text\n"
+	       "  -V, --version       show the version\n"
 	       "\n"
-	       "Exit status: 0 all are healthy, 1 there are findings, 64 wrong usage, 69 there\n"
-	       "is no XenStore, 77 no permission. The sections of docs/troubleshooting.md that\n"
+	       "Exit status: 0 all are healthy, 1 there are findings, 64 wrong usage, 69 no\n"
+	       "XenStore, 77 no permission. The sections of docs/troubleshooting.md that\n"
 	       "the findings name explain them.\n", program_invocation_short_name);
 }
 

@@ -195,7 +195,7 @@ static void parse_options(int argc, char **argv, struct options *options)
 		switch (option) {
 		case 'n':
 			if (!xb_number(optarg, ~0u, &options->count) || options->count == 0)
-				xb_usage_error("the count is a number from 1: not '%s'", optarg);
+				xb_usage_error("the count is a number from 1, not '%s'", optarg);
 			break;
 		case 'd':
 			parse_file(optarg, &options->dot);
@@ -222,12 +222,12 @@ static void parse_options(int argc, char **argv, struct options *options)
 		}
 	}
 	if (argc - optind > 1)
-		xb_usage_error("one operand at most: '%s' is too many", argv[optind + 1]);
+		xb_usage_error("at most one operand is allowed: '%s' is too many", argv[optind + 1]);
 	if (!xb_select_parse(argv[optind], &options->select))
-		xb_usage_error("'%s' is no domain's number, type of device, device's name"
-			       " (mydevice-1-0) or path of a device's directory", argv[optind]);
+		xb_usage_error("'%s' is not a domain's number, a type of device, a device's name"
+			       " (mydevice-1-0) or the path of a device's directory", argv[optind]);
 	if (options->msc.name && options->dot.name && !strcmp(options->msc.name, options->dot.name))
-		xb_usage_error("two charts do not go into one file");
+		xb_usage_error("two charts cannot go into one file");
 }
 
 static void show_help(void)
@@ -239,19 +239,19 @@ static void show_help(void)
 	     "(vif, mydevice, ...), of device N of domain DOMID, or of the one whose frontend's\n"
 	     "or backend's directory is PATH. Interrupt it (^C) to end it.\n"
 	     "\n"
-	     "  -s, --states         the states only\n"
+	     "  -s, --states         show only the states\n"
 	     "  -n, --count=N        end after N changes\n"
 	     "  -u, --until=STATE    end when both ends of each device are in this state, such\n"
 	     "                       as Connected or Closed; STATE,STATE: frontend's and\n"
 	     "                       backend's; gone: the directory is removed\n"
-	     "  -t, --timeout=SECS   end after so many seconds\n"
-	     "      --msc[=FILE]     write what was seen as a sequence chart, for mscgen\n"
-	     "      --dot[=FILE]     write it as a diagram of states, for graphviz's dot\n"
+	     "  -t, --timeout=SECS   end after this time\n"
+	     "      --msc[=FILE]     write the changes as a sequence chart, for mscgen\n"
+	     "      --dot[=FILE]     write them as a diagram of states, for graphviz's dot\n"
 	     "  -h, --help           show this and end\n"
 	     "  -V, --version        show the version and end\n"
 	     "\n"
-	     "A chart is written at the end. Without FILE it goes to standard output, and what\n"
-	     "is seen meanwhile to standard error. Colour is for terminals, unless NO_COLOR is\n"
+	     "A chart is written at the end. Without FILE it goes to standard output, and the\n"
+	     "lines go to standard error. Colour is for terminals, unless NO_COLOR is\n"
 	     "set. Exit status: 0, or one of sysexits.h: 64 usage, 69 no XenStore, 73 FILE\n"
 	     "cannot be written, 74 input or output error, 75 ended before --count or --until\n"
 	     "was reached, 77 not permitted.");
@@ -275,7 +275,7 @@ static int parse_state(const char *name)
 	int state = !strcasecmp(name, "gone") ? GONE : xb_state_by_name(name);
 
 	if (state == XB_BAD_STATE)
-		xb_usage_error("there is no state '%s'; there are: gone Initialising InitWait Initialised"
+		xb_usage_error("unknown state '%s'; the states are: gone Initialising InitWait Initialised"
 			       " Connected Closing Closed Reconfiguring Reconfigured Unknown", name);
 	return state;
 }
@@ -287,7 +287,7 @@ static void parse_timeout(const char *seconds, struct options *options)
 	options->timeout = strtod(seconds, &rest);
 	if (rest == seconds || *rest || !isfinite(options->timeout) || options->timeout <= 0 ||
 	    options->timeout > 1e8)
-		xb_usage_error("the timeout is a number of seconds: not '%s'", seconds);
+		xb_usage_error("the timeout is a number of seconds, not '%s'", seconds);
 }
 
 static void parse_file(const char *name, struct file *file)
@@ -304,7 +304,7 @@ static void why_no_watch(int error)
 {
 	if (error == E2BIG)
 		xb_die(EX_UNAVAILABLE, "this domain has as many XenStore watches as it may.\n"
-		       "    Who has them: xbdoctor");
+		       "    To see who has them: xbdoctor");
 	xb_die(EX_UNAVAILABLE, "XenStore refuses a watch: %s", strerror(error));
 }
 
@@ -382,7 +382,7 @@ static int catch_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC);
 	if (fd < 0)
-		xb_die(EX_OSERR, "signals cannot be waited for: %s", strerror(errno));
+		xb_die(EX_OSERR, "cannot wait for signals: %s", strerror(errno));
 	return fd;
 }
 
@@ -504,7 +504,7 @@ static bool may_have_more(struct watch *watch)
 	if (watch->devices.nr < DEVICES_MAX)
 		return true;
 	if (!watch->full)
-		fprintf(stderr, "xbwatch: more than %u devices were seen: new ones are not shown\n",
+		fprintf(stderr, "xbwatch: more than %u devices appeared: new ones are not shown\n",
 			DEVICES_MAX);
 	watch->full = true;
 	return false;
@@ -518,7 +518,7 @@ static void look_at_everything(struct watch *watch)
 	watch->starting = false;
 	if (watch->devices.nr == 0)
 		fprintf(stderr,
-			"xbwatch: there is no such device that this domain may see; waiting for one\n");
+			"xbwatch: this domain can see no such device; waiting for one\n");
 }
 
 /* Something above devices' directories, which may be gone with all below it. */

@@ -585,15 +585,15 @@ struct xs_handle *xb_open(void)
 static void why_no_xenstore(int error)
 {
 	if (error == EACCES || error == EPERM)
-		xb_die(EX_NOPERM, "XenStore is for root: %s", strerror(error));
+		xb_die(EX_NOPERM, "opening XenStore needs root: %s", strerror(error));
 	if (!on_xen())
-		xb_die(EX_UNAVAILABLE, "there is no XenStore: this machine does not run on Xen");
+		xb_die(EX_UNAVAILABLE, "no XenStore: this machine does not run on Xen");
 	if (access("/dev/xen/xenbus", F_OK) && access("/proc/xen/xenbus", F_OK))
-		xb_die(EX_UNAVAILABLE, "there is no /dev/xen/xenbus; try:\n"
+		xb_die(EX_UNAVAILABLE, "/dev/xen/xenbus does not exist; try:\n"
 		       "    mount -t devtmpfs devtmpfs /dev\n"
 		       "or, for the older /proc/xen/xenbus:\n"
 		       "    modprobe xenfs && mount -t xenfs xenfs /proc/xen");
-	xb_die(EX_UNAVAILABLE, "XenStore does not answer: %s. In dom0, does xenstored or oxenstored run?\n"
+	xb_die(EX_UNAVAILABLE, "XenStore does not answer: %s. In dom0, is xenstored or oxenstored running?\n"
 	       "    service xen start     (on Debian; elsewhere: service xencommons start)",
 	       strerror(error));
 }

@@ -53,14 +53,14 @@ exits 64 "not '0'" "a count of 0" --count=0
 exits 64 "not '9x'" "a count that is no number" -n 9x
 exits 64 "not '-3'" "a timeout below 0" -t -3
 exits 64 "not 'inf'" "a timeout without end" -t inf
-exits 64 "no state 'Open'" "a wrong state" --until Open
-exits 64 "no state ''" "half a pair of states" --until Closed,
+exits 64 "unknown state 'Open'" "a wrong state" --until Open
+exits 64 "unknown state ''" "half a pair of states" --until Closed,
 exits 64 "one operand" "two operands" vif vbd
-exits 64 'is no domain' "an operand that is nothing" 'x y'
-exits 64 'is no domain' "an empty operand" ''
-exits 64 'is no domain' "a domain's number that is too large" 32752
-exits 64 'is no domain' "a path that is no device's" /local/domain/1/memory
-exits 64 'is no domain' "a number with a zero before it" /local/domain/01/device/vif/0
+exits 64 'is not a domain' "an operand that is nothing" 'x y'
+exits 64 'is not a domain' "an empty operand" ''
+exits 64 'is not a domain' "a domain's number that is too large" 32752
+exits 64 'is not a domain' "a path that is no device's" /local/domain/1/memory
+exits 64 'is not a domain' "a number with a zero before it" /local/domain/01/device/vif/0
 exits 64 'two charts' "two charts on standard output" --msc --dot
 exits 64 'is empty' "a chart without a name" --msc=
 if [ ! -e /proc/xen ] && [ ! -e /sys/hypervisor/type ]; then
