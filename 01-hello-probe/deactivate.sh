@@ -29,7 +29,7 @@ while [ $# -gt 0 ]; do
 	--device) device=${2-} && shift $(($# > 1)) ;;
 	--backend) backend=${2-} && shift $(($# > 1)) ;;
 	-h | --help) echo "$usage" && exit 0 ;;
-	-*) die "there is no option $1; $usage" ;;
+	-*) die "unknown option $1; $usage" ;;
 	*) [ -z "$domid" ] || die "one domain at a time: $domid or $1; $usage"; domid=$1 ;;
 	esac
 	shift
@@ -39,7 +39,7 @@ number "$device" || die "the device's number is wrong: '$device'; $usage"
 number "$backend" || die "the backend domain's number is wrong: '$backend'; $usage"
 
 grep -qs control_d /proc/xen/capabilities || die "only dom0 may remove devices, and this is not dom0
-In the lab it is run like this: common/lab/lab run dom0 sh -s $domid <STAGE/deactivate.sh"
+In the lab, type: common/lab/lab run dom0 sh -s $domid <STAGE/deactivate.sh"
 for tool in xenstore-exists xenstore-list xenstore-read xenstore-write xenstore-rm; do
 	command -v $tool >/dev/null || die "$tool is missing: install the package xenstore-utils"
 done
@@ -66,7 +66,7 @@ if other=$(other_backend); then
 	xenstore-exists "$back" || die "device $device of domain $domid has its backend in domain $other, not in domain $backend
 Type: deactivate.sh --device $device --backend $other $domid"
 	if [ "$(xenstore-read "$front/backend" 2>/dev/null)" = "/local/domain/$other/backend/mydevice/$domid/$device" ]; then
-		echo "deactivate.sh: the frontend belongs to a backend in domain $other: it stays, and only $back goes" >&2
+		echo "deactivate.sh: the frontend belongs to a backend in domain $other, so only $back is removed" >&2
 		removed=$back
 	fi
 fi

@@ -30,7 +30,7 @@ while [ $# -gt 0 ]; do
 	--device) device=${2-} && shift $(($# > 1)) ;;
 	--backend) backend=${2-} && shift $(($# > 1)) ;;
 	-h | --help) echo "$usage" && exit 0 ;;
-	-*) die "there is no option $1; $usage" ;;
+	-*) die "unknown option $1; $usage" ;;
 	*) [ -z "$domid" ] || die "one domain at a time: $domid or $1; $usage"; domid=$1 ;;
 	esac
 	shift
@@ -38,24 +38,24 @@ done
 number "$domid" || die "the domain's number is missing or wrong: '$domid' (xl list shows it); $usage"
 number "$device" || die "the device's number is wrong: '$device'; $usage"
 number "$backend" || die "the backend domain's number is wrong: '$backend'; $usage"
-[ "$domid" != "$backend" ] || die "the two ends live in different domains, not both in $domid"
+[ "$domid" != "$backend" ] || die "the two ends must be in different domains, not both in $domid"
 
 grep -qs control_d /proc/xen/capabilities || die "only dom0 may create devices, and this is not dom0
-In the lab it is run like this: common/lab/lab run dom0 sh -s $domid <STAGE/activate.sh"
+In the lab, type: common/lab/lab run dom0 sh -s $domid <STAGE/activate.sh"
 for tool in xenstore-exists xenstore-write xenstore-chmod xenstore-rm; do
 	command -v $tool >/dev/null || die "$tool is missing: install the package xenstore-utils"
 done
 xenstore-exists /local/domain/0 2>/dev/null || die "XenStore cannot be read: this needs root"
 
 # A domain that lives has its number there. (Its directory alone may be a leftover.)
-xenstore-exists "/local/domain/$domid/domid" || die "there is no domain $domid (xl list shows those that there are)"
-xenstore-exists "/local/domain/$backend/domid" || die "there is no domain $backend to have the backend (xl list shows those that there are)"
+xenstore-exists "/local/domain/$domid/domid" || die "there is no domain $domid (xl list shows the domains)"
+xenstore-exists "/local/domain/$backend/domid" || die "there is no domain $backend for the backend (xl list shows the domains)"
 
 # XenBus has a name for each end, and a device whose name is longer than 19
 # characters is never probed.
 for name in "mydevice-$device" "mydevice-$domid-$device"; do
-	[ ${#name} -le 19 ] || die "XenBus would have to call this device $name, and the name has ${#name} characters
-where XenBus allows 19: choose a smaller device number (or a type shorter than mydevice)"
+	[ ${#name} -le 19 ] || die "XenBus would call this device $name, which has ${#name} characters;
+XenBus allows 19: choose a smaller device number (or a type shorter than mydevice)"
 done
 
 front=/local/domain/$domid/device/mydevice/$device
@@ -64,8 +64,8 @@ back=/local/domain/$backend/backend/mydevice/$domid/$device
 for dir in "$front" "$back"; do
 	xenstore-exists "$dir" || continue
 	present=$(xenstore-read "$front/backend-id" 2>/dev/null) && number "$present" || present=$backend
-	die "device $device of domain $domid is there already ($dir)
-This removes it: deactivate.sh --device $device --backend $present $domid"
+	die "device $device of domain $domid exists already ($dir)
+To remove it, type: deactivate.sh --device $device --backend $present $domid"
 done
 
 # From here on a failure leaves nothing behind.

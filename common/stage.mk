@@ -35,7 +35,7 @@ ifneq ($(STEP),)
 steps := $(shell seq $(words $(wildcard $(common)/../docs/series/$(stage)/*.patch)))
 step_targets := load try activate deactivate status watch doctor log trace unload diff
 ifeq ($(steps),)
-$(error $(stage) is no series of commits, so it has no STEP)
+$(error $(stage) has no series of commits, so it has no STEP)
 endif
 ifneq ($(words $(STEP)) $(filter-out $(steps) help,$(STEP)),1 )
 $(error STEP is a number from 1 to $(lastword $(steps)), or help: not '$(STEP)')
@@ -71,7 +71,7 @@ ifneq ($(cross),)
 export ARCH := $(firstword $(cross))
 export CROSS_COMPILE := $(lastword $(cross))
 ifneq ($(user)$(filter $(driver)peer doctor watch,$(MAKECMDGOALS)),)
-$(error With LAB_ARCH=$(LAB_ARCH) there are modules alone: programs are not built for another processor than this machine's)
+$(error With LAB_ARCH=$(LAB_ARCH) only modules are built: programs are built only for this machine's processor)
 endif
 packages: cross-packages
 cross-packages:
@@ -156,36 +156,36 @@ endif
 
 help:
 	@echo 'make           build $(driver)front.ko and $(driver)back.ko'
-	@echo 'make load      load them and make the device appear; prepares what is missing'
+	@echo 'make load      load them and make the device appear; set up what is missing'
 ifneq ($(wildcard $(driver)peer.c),)
 	@echo '               FRONT=user, BACK=user: $(driver)peer instead of that module'
 endif
 	@echo 'make try       use the device, and show the commands that do it'
-	@echo 'make activate    make the device appear, again if it is there already'
-	@echo 'make deactivate  make it go away; both leave the modules as they are'
-	@echo 'make status    what is loaded, and the state of each end'
-	@echo 'make watch     the states and nodes of both ends as they change, until ^C'
-	@echo 'make doctor    what is wrong with the device, and what to do about it'
-	@echo '               (both build a tool first, and for the lab install what that takes)'
-	@echo 'make trace     what both modules did while a command ran, on one time line:'
+	@echo 'make activate    make the device appear, again if it exists'
+	@echo 'make deactivate  remove the device; both leave the modules as they are'
+	@echo 'make status    show what is loaded, and the state of each end'
+	@echo 'make watch     show the states and nodes of both ends as they change, until ^C'
+	@echo 'make doctor    say what is wrong with the device, and what to do about it'
+	@echo '               (both first build a tool, and for the lab install the packages for it)'
+	@echo 'make trace     show what both modules did while a command ran, on one time line:'
 	@echo "               CMD='common/lab/lab run domU ...', or what make try does; VIEW=msc: as a chart"
-	@echo 'make log       what the modules said in each domain'
-	@echo 'make unload    all devices, modules and processes of this driver go away'
-	@echo 'make check     test this $(if $(own),driver; DRIVER_PARTS=sources: only how it builds and reads,stage)'
+	@echo 'make log       show what the modules logged in each domain'
+	@echo 'make unload    remove all devices, modules and processes of this driver'
+	@echo 'make check     test this $(if $(own),driver; DRIVER_PARTS=sources: only its build and style,stage)'
 ifeq ($(own),)
-	@echo 'make diff      what this stage adds to the one before it; VIEW=side: side by side'
+	@echo 'make diff      show what this stage adds to the one before it; VIEW=side: side by side'
 else
-	@echo 'make diff      what you changed since make new'
+	@echo 'make diff      show what you changed since make new'
 endif
 	@echo 'make clean     remove what was built'
 	@echo
 ifneq ($(wildcard $(common)/../docs/series/$(stage)/*.patch),)
-	@echo 'STEP=2         instead of the stage a step of the series that led to it: make load STEP=2,'
+	@echo 'STEP=2         a step of the series that led to the stage, in its place: make load STEP=2,'
 	@echo '               make try STEP=2, make diff STEP=2, ...; STEP=help lists them'
 	@echo
 endif
-	@echo 'DOMU=domU2     that guest has the frontend (load, activate, deactivate); default domU1'
-	@echo 'BACKEND=domU2  that domain has the backend; default dom0. DEVICE=1: another device than 0'
+	@echo 'DOMU=domU2     the guest with the frontend (load, activate, deactivate); default domU1'
+	@echo 'BACKEND=domU2  the domain with the backend; default dom0. DEVICE=1: another device than 0'
 	@echo
 	@echo 'WHERE=lab      in the lab: Xen, a dom0 and a domU inside QEMU (the default)'
 	@echo 'WHERE=host     on this machine (the default in a dom0): in dom0 the backend,'

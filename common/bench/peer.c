@@ -41,7 +41,7 @@ static void peer_open(struct link *link)
 	while (!dev->done && !dev->peer->live)
 		bus_wait(dev);
 	if (!dev->peer->live)
-		die("%s does not come to Connected", link->where);
+		die("%s does not reach Connected", link->where);
 	link->handle = dev->peer;
 }
 

@@ -90,7 +90,7 @@ stop() {
 finish() {
 	[ $failed -gt 0 ] || not_measured
 	if [ $failed -eq 0 ] && [ $checks -gt 0 ]; then
-		[ -e "$answers/$number.patch" ] || note "Why that is so is in the answer: docs/exercises/$number.md"
+		[ -e "$answers/$number.patch" ] || note "The answer says why: docs/exercises/$number.md"
 		echo "$number: passed"
 		exit 0
 	fi

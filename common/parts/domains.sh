@@ -38,7 +38,7 @@ find_ends() {
 	[ "$where" = lab ] || return 0
 	front_domain=$(lab_domain "${DOMU:-domU1}") || exit
 	back_domain=$(lab_domain "${BACKEND:-dom0}") || exit
-	[ "$front_domain" != "$back_domain" ] || die "the two ends live in different domains, not both in $front_domain."
+	[ "$front_domain" != "$back_domain" ] || die "the two ends must be in different domains, not both in $front_domain."
 }
 
 has_back() { [ "$role" != front ]; }
@@ -63,7 +63,7 @@ domid_of() {
 	case $1 in
 	dom0 | Domain-0) echo 0 ;;
 	domU) domid_of domU1 ;;
-	*[!0-9]*) fact_of_dom0 guest | awk -v name="$1" '$1 == name { print $2; found = 1 } END { exit !found }' || die "there is no guest '$1' (xl list shows those that there are)." ;;
+	*[!0-9]*) fact_of_dom0 guest | awk -v name="$1" '$1 == name { print $2; found = 1 } END { exit !found }' || die "there is no guest '$1' (xl list shows the guests)." ;;
 	*) echo "$1" ;;
 	esac
 }

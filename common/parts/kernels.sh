@@ -16,23 +16,23 @@ crashed='crashed() {
 must_answer() {
 	case " $domains " in *" $1 "*) return ;; esac
 	case ,$silent in
-	*"$1 is paused"*) die "$1 is paused, and cannot answer." "Let it go on: common/lab/lab run dom0 'xl unpause $1'" ;;
+	*"$1 is paused"*) die "$1 is paused, and cannot answer." "Unpause it: common/lab/lab run dom0 'xl unpause $1'" ;;
 	*"$1 is gone"* | *"$1 has crashed"*) die_gone "$1" ;;
 	esac
 }
 
 die_gone() {
-	say "what the guests printed last:" >&2
+	say "the last lines that the guests printed:" >&2
 	"$lab" printed domU >&2
-	die "$1 is gone: it was destroyed, or its kernel crashed." "Start again with a fresh lab: make lab-reset"
+	die "$1 no longer exists: it was destroyed, or its kernel crashed." "Start again with a fresh lab: make lab-reset"
 }
 
 # no_answer DOMAIN: it should, and does not. What is the reason?
 no_answer() {
-	[ "$where" = lab ] || die "this domain cannot be asked (see above)."
+	[ "$where" = lab ] || die "this domain does not answer (see above)."
 	"$lab" running || exit
 	if [ "$1" != dom0 ] && ! in_domain dom0 "xl domid $1" >/dev/null 2>&1; then die_gone "$1"; fi
-	say "what $1 printed last:" >&2
+	say "the last lines that $1 printed:" >&2
 	"$lab" printed "$1" >&2
 	die "$1 does not answer." "Start again with a fresh lab: make lab-reset"
 }
@@ -73,8 +73,8 @@ die_crashed() {
 	in_domain "$1" dmesg 2>/dev/null | complaints "$deadly" >"$tmp/said"
 	if [ -s "$tmp/said" ] || [ "$where" = host ]; then cat "$tmp/said" >&2; else "$lab" printed "$1" >&2; fi
 	[ "$where" = lab ] ||
-		die "the kernel of this domain has crashed (see above); what is done to a device now may wait for ever." "Reboot this domain."
-	die "the kernel of $(called "$1") has crashed (see above); what is done to a device now may wait for ever." \
+		die "the kernel of this domain has crashed (see above); any use of a device may now hang for ever." "Reboot this domain."
+	die "the kernel of $(called "$1") has crashed (see above); any use of a device may now hang for ever." \
 		"Start again with a fresh lab: make lab-reset"
 }
 

@@ -17,7 +17,7 @@ unload() {
 remove_devices() {
 	fact_of_dom0 device >"$tmp/devices"
 	while read -r backend domid device _ <&4; do
-		[ "$backend" != - ] || say "device $device of domain $domid has no backend any more: removing what is left of it"
+		[ "$backend" != - ] || say "device $device of domain $domid no longer has a backend: removing what is left of it"
 		script deactivate.sh --device "$device" --backend "$(echo "$backend" | sed 's/^-$/0/')" "$domid" || check_kernels
 	done 4<"$tmp/devices"
 }
@@ -80,8 +80,8 @@ stop_processes() {
 		done
 		rm -rf /run/${driver}[0-9]* /run/${driver}peer-*.lock" && return
 	check_kernels
-	die "${driver}peer in $(called "$1") does not end, not even by SIGKILL (see above)." \
-		"Something in its kernel does not come back. In the lab: make lab-reset"
+	die "${driver}peer in $(called "$1") cannot be killed, not even with SIGKILL (see above)." \
+		"It hangs in the kernel. In the lab: make lab-reset"
 }
 
 # remove_modules END BUS: wherever it is loaded.
@@ -115,15 +115,15 @@ remove_module() {
 	125) die_crashed "$1" ;;
 	esac
 	check_kernels
-	die "$2 in $(called "$1") is still in use." "End what uses it, then type the same command again."
+	die "$2 in $(called "$1") is still in use." "End the process that uses it, then type the same command again."
 }
 
 # stuck DOMAIN WHAT: where XenBus's thread sleeps is the reason, nearly always.
 stuck() {
-	say "where XenBus's thread in $(called "$1") is (xenwatch):" >&2
+	say "the stack of XenBus's thread (xenwatch) in $(called "$1"):" >&2
 	in_domain "$1" 'cat /proc/$(pidof xenwatch || pgrep -x xenwatch)/stack' 2>&1 | sed 's/^/    /' >&2
-	[ "$where" = lab ] || die "$2: something in the kernel does not come back (see above)." "Reboot this domain."
-	die "$2: something in the kernel does not come back (see above)." "Start again with a fresh lab: make lab-reset"
+	[ "$where" = lab ] || die "$2: something in the kernel hangs (see above)." "Reboot this domain."
+	die "$2: something in the kernel hangs (see above)." "Start again with a fresh lab: make lab-reset"
 }
 
 # nothing_left: look everywhere.
@@ -143,14 +143,14 @@ nothing_left() {
 			fact "$domain" process | sed "s/^/$(called "$domain"): ${driver}peer, process /"
 		done
 	} >"$tmp/left"
-	[ ! -s "$tmp/left" ] || { sed 's/^/    /' "$tmp/left" >&2; die "not everything could be removed: this is left (see above)."; }
+	[ ! -s "$tmp/left" ] || { sed 's/^/    /' "$tmp/left" >&2; die "not everything could be removed (see above for what is left)."; }
 	case $silent in
 	*' is paused'*)
 		paused=${silent%% is paused*}
-		die "no device is left, and no module where that can be seen; but $silent." \
-			"Let it go on: common/lab/lab run dom0 'xl unpause ${paused##*, }'" "Then type the same command again."
+		die "no device is left, and no module in the domains that answer; but $silent." \
+			"Unpause it: common/lab/lab run dom0 'xl unpause ${paused##*, }'" "Then type the same command again."
 		;;
-	*' has crashed'*) die "no device is left, and no module where that can be seen; but $silent." ;;
+	*' has crashed'*) die "no device is left, and no module in the domains that answer; but $silent." ;;
 	esac
 }
 

@@ -62,7 +62,7 @@ survey_line="echo \"time \$(dmesg | tail -n 1)\"
 	done
 	for node in /dev/$driver*; do
 		[ ! -c \$node ] || echo \"file \$node\"
-		[ ! -f \$node ] || echo \"file \$node is an ordinary file, written when there was no device: remove it, then load again\"
+		[ ! -f \$node ] || echo \"file \$node is an ordinary file, written when the device did not exist: remove it, then load again\"
 	done
 	for pid in /run/${driver}[0-9]*/pid; do
 		[ ! -e \$pid ] || echo \"file \${pid%pid}in and out, of ${driver}peer, process \$(cat \$pid)\"

@@ -14,7 +14,7 @@ sends='notify_remote_via_irq xenbus_switch_state xenbus_printf'
 
 start_trace="[ -e $tracefs/trace ] || mount -t tracefs none $tracefs || exit
 	cd $tracefs || exit
-	[ \"\$(cat current_tracer)\" = nop ] || { echo 'somebody traces here already: echo nop >$tracefs/current_tracer ends that' >&2; exit 1; }
+	[ \"\$(cat current_tracer)\" = nop ] || { echo 'a trace is already running here; to end it: echo nop >$tracefs/current_tracer' >&2; exit 1; }
 	echo 0 >tracing_on
 	echo local >trace_clock
 	echo >set_ftrace_filter
@@ -68,7 +68,7 @@ trace() {
 		lines_of "$domain" <"$tmp/trace.$domain"
 	done | sort -n | folded >"$tmp/lines"
 	traced=
-	[ -s "$tmp/lines" ] || die "nothing of $driver ran meanwhile."
+	[ -s "$tmp/lines" ] || die "no function of $driver ran during the trace."
 	if [ "${VIEW-}" = msc ]; then msc; else columns; fi <"$tmp/lines"
 }
 

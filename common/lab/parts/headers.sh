@@ -32,7 +32,7 @@ make_headers() {
 	while_it_grows "$making" "fetching and unpacking"
 	wait $helper || headers_failed
 	helper=
-	settle_headers || die "the headers in $making could not be made ready"
+	settle_headers || die "the headers in $making could not be prepared"
 	rm -rf "$build/headers.$unpacked"
 	mv "$making" "$build/headers.$unpacked" || die_disk
 }

@@ -125,7 +125,7 @@ while_it_grows() {
 	while kill -0 "$helper" 2>/dev/null; do
 		seen=$(du -sk "$1" 2>/dev/null | cut -f 1)
 		[ "$seen" = "$size" ] || { size=$seen changed=$(now); }
-		[ $(($(now) - changed)) -lt "$STALL" ] || die "$2: nothing came for $STALL s"
+		[ $(($(now) - changed)) -lt "$STALL" ] || die "$2: no data arrived for $STALL s"
 		progress "$2: $((size / 1024)) MB"
 		sleep 0.5
 	done
@@ -138,13 +138,13 @@ fetch_failed() {
 	if grep -q "Unable to locate package linux-image-$release" "$making/mmdebstrap.log"; then
 		rm -rf "$build/headers.$unpacked"
 		[ -z "$unpacked" ] ||
-			die "Debian no longer has the kernel $release, whose headers were here: they are removed." \
+			die "Debian no longer has the kernel $release, so its headers here were removed." \
 				"The same command fetches newer ones."
 		die "Debian no longer has the kernel $release that your linux-headers-$arch is for." \
 			"Bring the headers up to date: sudo apt-get update && sudo apt-get install linux-headers-$arch"
 	fi
 	die "the packages could not be fetched and unpacked (see above)." \
-		"With the network (or the disk) back, the same command goes on." \
+		"When the network (or the disk) works again, run the same command again." \
 		"For a mirror of your own: LAB_MIRROR=http://... "
 }
 

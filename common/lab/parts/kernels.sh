@@ -37,7 +37,7 @@ choose_kernels() {
 choose_guest() {
 	guest=${LAB_GUEST:-pv}
 	if [ "$arch" = arm64 ]; then
-		[ -z "${LAB_GUEST-}" ] || die_usage "LAB_GUEST is for amd64: on Arm all guests are of one kind"
+		[ -z "${LAB_GUEST-}" ] || die_usage "LAB_GUEST is for amd64: on Arm there is only one kind of guest"
 		guest=Arm
 		return
 	fi
@@ -56,7 +56,7 @@ debug_kernel() {
 	directory=
 	[ -n "$1" ] || return 0
 	[ -z "$platform" ] && [ "$arch" = amd64 ] ||
-		die_usage "$2=$1: debug kernels are made for amd64, on amd64, of the suite that this machine has"
+		die_usage "$2=$1: debug kernels are built only on amd64, for amd64, from the suite of this machine"
 	case " $3 " in
 	*" $1 "*) ;;
 	*) die_usage "$2 is one of: $3, or not set: not '$1'" ;;

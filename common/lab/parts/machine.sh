@@ -51,7 +51,7 @@ choose_clock() {
 	icount='' processors=1 placing='' lab_clock=''
 	case ${LAB_CLOCK-} in
 	'') return ;;
-	instructions) [ "$arch" = amd64 ] || die_usage "LAB_CLOCK=instructions is for amd64 alone" ;;
+	instructions) [ "$arch" = amd64 ] || die_usage "LAB_CLOCK=instructions is only for amd64" ;;
 	*) die_usage "LAB_CLOCK is 'instructions' or not set: not '$LAB_CLOCK'" ;;
 	esac
 	accel=tcg,thread=single icount='-icount shift=1,sleep=off' processors=3
@@ -110,7 +110,7 @@ machine() {
 }
 
 qemu_says() {
-	tail -n 3 "$run/qemu.log" | grep . || echo "(it says nothing; $(free_mib) MiB are free for it)"
+	tail -n 3 "$run/qemu.log" | grep . || echo "(no message; $(free_mib) MiB are free)"
 }
 
 # -- talking to it ---------------------------------------------------------
@@ -142,7 +142,7 @@ machine_kill() {
 }
 
 qemu_kill() {
-	kill -KILL "$1" || die "QEMU (pid $1) cannot be ended"
+	kill -KILL "$1" || die "QEMU (pid $1) cannot be killed"
 	while [ -s "/proc/$1/cmdline" ]; do sleep 0.05; done
 }
 
@@ -193,7 +193,7 @@ await() {
 	until grep -qs "$3" "$run/$2"; do
 		machine_alive || console_die "QEMU ended while the lab waited for $1" "$2"
 		for console in dom0.console domU.console; do
-			! grep -Eqs "$hopeless" "$run/$console" || console_die "this went wrong while the lab waited for $1" $console
+			! grep -Eqs "$hopeless" "$run/$console" || console_die "the start failed while the lab waited for $1" $console
 		done
 		[ $(($(now) - began)) -lt $BOOT ] || console_die "the lab waited $BOOT s for $1" "$2"
 		seen=$(cat "$run"/*.console | wc -c)

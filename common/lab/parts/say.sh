@@ -50,7 +50,7 @@ free_mib() {
 }
 
 die_disk() {
-	die "what the lab keeps in $build could not be written ($(free_mib) MiB are free there)." \
+	die "the lab could not write to $build ($(free_mib) MiB are free there)." \
 		"Make room there, then run the same command again."
 }
 
@@ -58,6 +58,6 @@ die_disk() {
 need_space() {
 	free=$(free_mib)
 	[ "$free" -ge "$1" ] ||
-		die "$build has $free MiB free, and the lab needs $1 MiB to be made." \
+		die "$build has $free MiB free, and making the lab needs $1 MiB." \
 			"Free some space, or put the build directory elsewhere: LAB_BUILD=/some/where"
 }

@@ -83,11 +83,11 @@ first=${stages%% *}
 git worktree add -q ../tree "post/$first"
 git -C ../tree commit -q --allow-empty -m 'work of my own'
 own=$(posts)
-ok "refuses over a commit of the reader's on such a branch" refuses 'work that was not made here'
+ok "refuses over a commit of the reader's on such a branch" refuses 'work that make branches did not make'
 is "$(posts)" "$own" "and changes none of the branches"
 git -C ../tree reset -q --hard HEAD~
 git -C ../tree commit -q --amend --allow-empty --no-edit
-ok "refuses over a commit that the reader amended" refuses 'work that was not made here'
+ok "refuses over a commit that the reader amended" refuses 'work that make branches did not make'
 git update-ref "refs/heads/post/$first" "$(printf '%s\n' "$made" | head -n 1 | cut -d ' ' -f 1)"
 git -C ../tree reset -q --hard
 
@@ -145,7 +145,7 @@ is "$(posts)" "$made" "and changes none of the branches"
 git reset -q --hard HEAD~
 git worktree add -q ../tree "post/$last"
 git -C ../tree commit -q --allow-empty -m 'work of my own'
-ok "refuses over a commit of the reader's on top of the steps" refuses 'work that was not made here'
+ok "refuses over a commit of the reader's on top of the steps" refuses 'work that make branches did not make'
 git worktree remove --force ../tree
 
 mkdir ../alone && cp -r . ../alone && rm -rf ../alone/.git

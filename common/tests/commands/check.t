@@ -146,7 +146,7 @@ is "$last" "4 passed, 0 failed" "what a test leaves running does not keep its la
 is "$(left 3)" 0 "and is ended"
 
 check nonesuch
-has "$status $said" "^64 check: no test 'nonesuch'" "a wrong name"
+has "$status $said" "^64 check: unknown test 'nonesuch'" "a wrong name"
 jobs=0 check a
 has "$status $said" '^64 check: CHECK_JOBS is' "a wrong number of lanes"
 
@@ -162,7 +162,7 @@ is "$(left 1) $(left 2) $(tail -n 2 "$tree/.build/labs" | paste -sd ,)" "0 0 che
 until grep -qs 'hangs.t begins' "$tree/.build/tests/log" && [ "$(left 1)" -gt 0 ]; do sleep 0.1; done
 check b
 kill $!
-has "$status $said" '^1 check: the tests run already' "two at once in one checkout"
+has "$status $said" '^1 check: the tests are already running' "two at once in one checkout"
 wait
 
 done_testing

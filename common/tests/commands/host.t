@@ -83,7 +83,7 @@ ok "make activate in dom0: of half a device" in_dom0 "make -C /root/tutorial/03-
 ok "make activate in dom0: another device" in_dom0 "make -C /root/tutorial/03-shared-memory activate DOMU=$guest DEVICE=5"
 ok "make deactivate in dom0" in_dom0 "make -C /root/tutorial/03-shared-memory deactivate DOMU=$guest DEVICE=5"
 refused dom0 'make -C /root/tutorial/03-shared-memory deactivate' 'which guest' "make deactivate without DOMU"
-refused domU 'make -C /root/tutorial/03-shared-memory activate WHERE=host' 'in dom0: type this there' "make activate in the guest"
+refused domU 'make -C /root/tutorial/03-shared-memory activate WHERE=host' 'in dom0: type the command there' "make activate in the guest"
 has "$(in_dom0 'make -C /root/tutorial/03-shared-memory status')" 'device 0 of domain 1: backend Connected, frontend Connected' "make status in dom0"
 both_unload 03-shared-memory
 in_dom0 'xenstore-write /local/domain/0/backend/mydevice/1/3/state 1; xenstore-write /local/domain/2/backend/mydevice/1/4/state 1'
@@ -104,7 +104,7 @@ refused dom0 '/tmp/s/activate.sh 99' 'there is no domain 99' "activate.sh for no
 refused dom0 '/tmp/s/activate.sh x1' "number is missing or wrong: 'x1'" "activate.sh for no number"
 refused dom0 "/tmp/s/activate.sh $guest --device" "device's number is wrong" "activate.sh --device without a number"
 refused dom0 "/tmp/s/activate.sh --backend 98 $guest" 'there is no domain 98' "activate.sh with no backend domain"
-refused dom0 "/tmp/s/activate.sh --device 123456789 $guest" "mydevice-$guest-123456789, and the name has 20 characters" "activate.sh: a number that XenBus drops"
+refused dom0 "/tmp/s/activate.sh --device 123456789 $guest" "mydevice-$guest-123456789, which has 20 characters" "activate.sh: a number that XenBus drops"
 is "$(in_dom0 "cd /tmp/s
 	for number in 00 01 -1 +1 ' 1' 0x1 1x 99999999999999999999 4294967296 ''; do
 		for words in 'activate.sh --device' 'activate.sh --backend' 'deactivate.sh --device' 'deactivate.sh --backend'; do
@@ -115,13 +115,13 @@ refused dom0 '/tmp/s/activate.sh --backend 1 1' 'different domains' "activate.sh
 in_dom0 'xenstore-write /local/domain/66/device ""'
 refused dom0 '/tmp/s/activate.sh 66' 'there is no domain 66' "activate.sh for what is left of a domain"
 in_dom0 'xenstore-rm /local/domain/66'
-refused dom0 "/tmp/s/activate.sh --what $guest" 'no option --what' "activate.sh with a wrong option"
+refused dom0 "/tmp/s/activate.sh --what $guest" 'unknown option --what' "activate.sh with a wrong option"
 refused dom0 "PATH=/bin sh /tmp/s/activate.sh $guest" 'xenstore-exists is missing' "activate.sh without the tools"
 refused domU "/tmp/activate.sh $guest" 'only dom0' "activate.sh in a guest"
 refused dom0 "/tmp/s/deactivate.sh $guest" "there is no device 0 of domain $guest" "deactivate.sh for no device"
 is "$(in_dom0 'xenstore-ls -f')" "$before" "XenStore is as it was"
 ok "activate.sh with a device number" in_dom0 "/tmp/s/activate.sh --device 3 $guest"
-refused dom0 "/tmp/s/activate.sh --device 3 $guest" 'is there already' "activate.sh twice"
+refused dom0 "/tmp/s/activate.sh --device 3 $guest" 'exists already' "activate.sh twice"
 has "$(in_dom0 "/tmp/s/deactivate.sh --device 3 $guest 2>&1")" 'removed by force' "deactivate.sh where no driver answers"
 is "$(in_dom0 'xenstore-ls -f | grep mydevice')" "" "and nothing is left"
 in_dom0 "/tmp/s/activate.sh $guest; xenstore-write /local/domain/5/domid 5"
@@ -130,7 +130,7 @@ refused dom0 "/tmp/s/deactivate.sh --backend 5 $guest" "backend in domain 0, not
 has "$says" "deactivate.sh --device 0 --backend 0 $guest" "it says what to type"
 is "$(in_dom0 'xenstore-ls -f | grep mydevice')" "$before" "and removes nothing"
 in_dom0 "xenstore-write /local/domain/5/backend/mydevice/$guest/0/state 6"
-has "$(in_dom0 "/tmp/s/deactivate.sh --backend 5 $guest 2>&1")" 'it stays' "deactivate.sh for a second backend"
+has "$(in_dom0 "/tmp/s/deactivate.sh --backend 5 $guest 2>&1")" 'so only .* is removed' "deactivate.sh for a second backend"
 is "$(in_dom0 'xenstore-ls -f | grep mydevice')" "$before" "leaves the first, and the frontend"
 ok "deactivate.sh for the right one" in_dom0 "/tmp/s/deactivate.sh $guest; xenstore-rm /local/domain/5"
 in_dom0 'xenstore-write /local/domain/0/backend/mydevice/77/0/state 4'

@@ -30,7 +30,7 @@ ok "no name" refused 'what is the device called' FROM=01-hello-probe
 ok "a name that C does not have" refused 'lower-case letters.*my-clock' NAME=my-clock FROM=01-hello-probe
 ok "one with a number at its end" refused 'a letter first and last.*clock2' NAME=clock2 FROM=01-hello-probe
 ok "one that XenBus has no room for" refused '12 characters, and 9 is the most' NAME=grandfathers FROM=01-hello-probe
-ok "a type that Xen has" refused "'vif' is a type that Xen" NAME=vif FROM=01-hello-probe
+ok "a type that Xen has" refused "'vif' is already a device type of Xen" NAME=vif FROM=01-hello-probe
 ok "the tutorial's own" refused "own device" NAME=mydevice FROM=01-hello-probe
 ok "a name that the sources use" refused "use 'ring_" NAME=ring FROM=03-shared-memory
 ok "no stage" refused 'from which stage' NAME=myclock
@@ -43,7 +43,7 @@ ok "a place within the tutorial" refused 'not part of the tutorial' NAME=myclock
 ok "a place below nothing" refused 'there is no directory' NAME=myclock FROM=01-hello-probe DIR="$made/no/x"
 ok "a path that Kbuild cannot build in" refused 'cannot build in' NAME=myclock FROM=01-hello-probe DIR="$made/a b"
 touch "$made/file"
-ok "a file that is there" refused 'is there already' NAME=myclock FROM=01-hello-probe DIR="$made/file"
+ok "a file that is there" refused 'exists already' NAME=myclock FROM=01-hello-probe DIR="$made/file"
 is "$(ls "$made")" file "nothing is left of all that"
 
 # -- what is made ----------------------------------------------------------------
@@ -85,7 +85,7 @@ ok "make status" says 0 'myclockback is loaded$' target status
 ok "make log" says 0 'myclockfront myclock-0: Connected' target log
 ok "make try" says 0 '^events_received:1|events_received:1$' target try
 ok "make doctor" says 0 'ok: myclock-0: both ends are Connected' target doctor
-ok "make deactivate" says 0 'is gone' target deactivate
+ok "make deactivate" says 0 'is removed' target deactivate
 ok "make try says what to do" says 2 "make -C $made/myclock" target try
 ok "make activate" says 0 'is activated' target activate
 ok "make diff shows what was changed" eval "echo '/* mine */' >>'$made/myclock/myclock.h' && target diff | grep -qF '+/* mine */'"

@@ -132,11 +132,11 @@ tool() {
 
 	ok "apply" common/series apply "$work/made"
 	is "$(git -C "$work/made" log --format='%an %ae %cn %at %ct' | sort -u | wc -l)" 2 "its commits have one name, and their stage's time"
-	ok "apply, into a directory that is there" says 1 "$work/made is there already" common/series apply "$work/made"
+	ok "apply, into a directory that is there" says 1 "$work/made exists already" common/series apply "$work/made"
 	ok "write gives the same patches, whatever git's settings are" common/series write "$work/made"
 	ok "to the letter" unchanged
 	cd "$work/made" && echo >>mydevice/mydevice.h
-	ok "write refuses changes that are in no commit" says 1 'has changes that are in no commit' "$tree/common/series" write .
+	ok "write refuses changes that are in no commit" says 1 'has uncommitted changes' "$tree/common/series" write .
 	git -c commit.gpgSign=false commit -qam 'fixup! something'
 	ok "and a fixup that is none yet" says 1 'autosquash' "$tree/common/series" write .
 	git -c commit.gpgSign=false commit -q --amend -m 'mydevice.h: end with a line'
@@ -174,7 +174,7 @@ tool() {
 	done
 	ok "make load STEP=help" says 0 '^ *1 ' make -s --no-print-directory -C $stage load WHERE=lab STEP=help
 	ok "make clean STEP=1" says 2 'STEP is for modules, load' make -s --no-print-directory -C $stage clean WHERE=lab STEP=1
-	ok "make load STEP=1, in a stage that is no series" says 2 '02-event-channels is no series' \
+	ok "make load STEP=1, in a stage that is no series" says 2 '02-event-channels has no series' \
 		make -s --no-print-directory -C 02-event-channels load WHERE=lab STEP=1
 	ok "make diff STEP=1" says 0 '^--- 02-event-channels/' make -s --no-print-directory -C $stage diff WHERE=lab STEP=1
 	ok "make diff STEP=$steps" says 0 "^\+\+\+ $stage STEP=$steps/" make -s --no-print-directory -C $stage diff WHERE=lab STEP="$steps"

@@ -130,7 +130,7 @@ other_name() {
 	target myclock diff
 	wants 2 'myclock is not one of the stages' "it has no diff"
 	target myclock check
-	wants 2 "no test 'myclock': .*common/tests, as myclock\.t" "it has no test: where it would be"
+	wants 2 "unknown test 'myclock': .*common/tests, as myclock\.t" "it has no test: where it would be"
 
 	target myclock load
 	wants 0 'Both ends are Connected' "a renamed stage: load"
@@ -157,7 +157,7 @@ half_devices() {
 	target 01-hello-probe deactivate
 	wants 2 'there is no device 0 of domain 1' "deactivate, and there is no device"
 	target 01-hello-probe try
-	wants 2 'there is no device to be tried' "try, and there is no device"
+	wants 2 'there is no device to try' "try, and there is no device"
 
 	target 01-hello-probe load
 	wants 0 'Both ends are Connected' "load"
@@ -195,7 +195,7 @@ misplaced() {
 
 	# Another stage.
 	target 01-hello-probe try
-	wants 2 '02-event-channels is loaded, and not this stage' "try: another stage is loaded"
+	wants 2 '02-event-channels is loaded, not this stage' "try: another stage is loaded"
 	lacks '^grep|No such file' "try: no bare errors"
 	is "$(printf '%s\n' "$said" | wc -l)" 4 "try: one clear line, and what to type"
 	target 02-event-channels try
@@ -205,7 +205,7 @@ misplaced() {
 activations() {
 	target 02-event-channels load
 	target 02-event-channels deactivate
-	wants 0 'device 0 of domain 1 is gone' "deactivate"
+	wants 0 'device 0 of domain 1 is removed' "deactivate"
 	target 02-event-channels activate
 	wants 0 'device 0 of domain 1 is activated' "activate"
 	target 02-event-channels activate
@@ -218,9 +218,9 @@ activations() {
 	target 02-event-channels activate DEVICE=4 BACKEND=domU2
 	wants 0 'device 4 of domain 1 is activated, with its backend in domain 2' "activate: another backend"
 	target 02-event-channels deactivate DEVICE=4
-	wants 0 'device 4 of domain 1 is gone' "deactivate finds its backend"
+	wants 0 'device 4 of domain 1 is removed' "deactivate finds its backend"
 	target 02-event-channels deactivate DEVICE=3 DOMU=2
-	wants 0 'device 3 of domain 2 is gone' "deactivate, by the domain's number"
+	wants 0 'device 3 of domain 2 is removed' "deactivate, by the domain's number"
 	target 02-event-channels activate DEVICE=123456789
 	wants 2 'XenBus allows 19' "activate: a number that is too long"
 	target 02-event-channels activate DOMU=nobody
@@ -253,7 +253,7 @@ hangs() {
 		env LAB_TIMEOUT=5 "$lab" run domU 'echo mydevice-0 >/sys/bus/xen/drivers/mydevicefront/unbind'
 	for words in unload load; do
 		target 01-hello-probe $words
-		wants 2 'mydevicefront in domU .*does not come back' "$words: it says what hangs"
+		wants 2 'mydevicefront in domU .*hangs' "$words: it says what hangs"
 		has "$said" 'msleep' "$words: and where"
 		has "$said" 'make lab-reset' "$words: and what to do"
 	done
@@ -272,7 +272,7 @@ silent_guests() {
 	target 01-hello-probe load
 	wants 0 'Both ends are Connected' "load: another guest is gone"
 	target 01-hello-probe load DOMU=domU2
-	wants 2 'domU2 is gone' "load: its guest is gone"
+	wants 2 'domU2 no longer exists' "load: its guest is gone"
 	has "$said" 'make lab-reset' "load: what to do"
 }
 

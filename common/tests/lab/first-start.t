@@ -99,7 +99,7 @@ fills_up() {
 rm -rf "$LAB_BUILD"
 mkdir -p "$LAB_BUILD"
 if mount -t tmpfs -o size=500m lab "$LAB_BUILD" 2>/dev/null; then
-	ok "too little space is said at once" says 1 '[0-9]+ MiB free, and the lab needs 1000 MiB' "$lab" start
+	ok "too little space is said at once" says 1 '[0-9]+ MiB free, and making the lab needs 1000 MiB' "$lab" start
 	mount -o remount,size=1200m "$LAB_BUILD"
 	said=$(fills_up "$LAB_BUILD/making/debian/var")
 	has "$said" '^status 1$' "the disk is full while packages are unpacked: an error"

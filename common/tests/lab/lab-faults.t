@@ -70,7 +70,7 @@ for name in A 'a b' ../x; do
 	ok "LAB_NAME=$name: a usage error" says 64 LAB_NAME env LAB_NAME="$name" "$lab" start
 done
 ok "LAB_KERNEL=popcorn: a usage error" says 64 LAB_KERNEL env LAB_KERNEL=popcorn "$lab" start
-ok "a debug kernel that there is none of: a usage error" says 64 'there is: dbg kasan' common/lab/kernels/build base
+ok "a debug kernel that there is none of: a usage error" says 64 'one of: dbg kasan' common/lab/kernels/build base
 ok "LAB_CLOCK=sundial: a usage error" says 64 LAB_CLOCK env LAB_CLOCK=sundial "$lab" start
 is "$(qemus)" 0 "nothing was started"
 ok "run without a lab says so" says 1 'not running' "$lab" run dom0 true

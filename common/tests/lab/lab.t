@@ -86,7 +86,7 @@ target() { make --no-print-directory -C "$top/01-hello-probe" WHERE=lab "$1" </d
 in_dom0 'xl pause domU1'
 ok "a guest is paused: the lab runs, and says so" says 0 'running already, but domU1 does not answer' "$lab" start
 ok "load: the guest is paused" says 2 'domU1 is paused, and cannot answer' target load
-ok "unload: what is in the guest cannot be seen" says 2 'no module where that can be seen; but domU1 is paused' target unload
+ok "unload: what is in the guest cannot be seen" says 2 'no module in the domains that answer; but domU1 is paused' target unload
 in_dom0 'xl unpause domU1'
 ok "unload: it goes on" says 0 '^unloaded: no device and no module of ours is left' target unload
 

@@ -25,7 +25,7 @@ images=$("$lab" images) || bail_out "there are no images"
 kept=${images%/*}
 for role in dom0 domU; do
 	ok "$role has half of its root" half_a_root $role
-	ok "the lab does not start, and says why" says 1 'went wrong|no command could be run|QEMU ended' \
+	ok "the lab does not start, and says why" says 1 'the start failed|no command could be run|QEMU ended' \
 		env LAB_BUILD="$work" LAB_NAME=ready "$lab" start
 	has "$output" "the last lines of $role.console" "with the last lines of $role's console"
 	ok "no snapshot is kept" no_snapshot

@@ -551,7 +551,7 @@ mkdir -p "$work/host" && (cd "$top" && tar -cf - common/stage common/stage.mk $p
 said=$(in_dom0 'make -C /root/host/03-shared-memory doctor 2>&1; echo status $?')
 has "$said" 'troubleshooting.md#not-online' "make doctor: on a host, too"
 said=$(in_dom0 'rm -r /root/host/.build; make -C /root/host/03-shared-memory doctor 2>&1; rm -r /root/host')
-has "$said" 'no compiler to build them with' "make doctor: says what is missing"
+has "$said" 'the compiler for them is missing' "make doctor: says what is missing"
 
 make -s -C "$top/03-shared-memory" unload WHERE=lab >/dev/null 2>&1
 said=$(make -C "$top/03-shared-memory" doctor WHERE=lab 2>&1)

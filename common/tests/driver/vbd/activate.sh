@@ -16,7 +16,7 @@ fi
 
 front=/local/domain/$domid/device/vbd/0
 back=/local/domain/0/backend/vbd/$domid/0
-! xenstore-exists "$front" || { echo "activate.sh: it is there already" >&2; exit 1; }
+! xenstore-exists "$front" || { echo "activate.sh: it exists already" >&2; exit 1; }
 xenstore-write "$front" "" "$back" "" &&
 	xenstore-chmod "$front" "n$domid" r0 && xenstore-chmod "$back" n0 "r$domid" || exit
 
