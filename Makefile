@@ -73,7 +73,7 @@ check-matrix:
 	@common/tests/matrix
 
 coverage:
-	@common/tests/sources/coverage/coverage
+	@common/tests/coverage/coverage
 
 soak:
 	@common/tests/stages/soak

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Counts what is executed of another module. Only for tests: common/tests/sources/coverage.
+ * Counts what is executed of another module. Only for tests: common/tests/coverage.
  *
  * The compiler's -fprofile-arcs counts the arcs of the flow graph of each function.
  * The kernel that the lab boots gathers no such counts (CONFIG_GCOV_KERNEL is not

@@ -7,7 +7,7 @@
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 . "$top/common/tests/lib/tap.sh"
 work=$top/.build/tests/coverage.t
-coverage=$top/common/tests/sources/coverage
+coverage=$top/common/tests/coverage
 
 # -- the modules ---------------------------------------------------------------
 

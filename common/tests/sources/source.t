@@ -201,7 +201,7 @@ unnamed() {
 is "$(unnamed common)" "" "common/README.md names everything there"
 is "$(git ls-files common/parts | sed 's,common/,,' | while read -r part; do grep -qF "\`$part\`" common/README.md || echo "$part"; done)" "" \
 	"and every library"
-for folder in common/tests $(git ls-files 'common/tests/*/README.md' | xargs -n 1 dirname); do
+for folder in common/tests $(git ls-files ':(glob)common/tests/*/README.md' | xargs -n 1 dirname); do
 	is "$(unnamed "$folder")" "" "$folder/README.md names everything there"
 done
 is "$({ LIST=1 CHECK=long common/check; LIST=1 CHECK='' common/check debug; echo driver; } | awk '{ print $1 }' | sort)" \
