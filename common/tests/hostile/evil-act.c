@@ -778,7 +778,7 @@ static int do_die(const struct op *op)
 	return 0;
 }
 
-/* evil-script.c does these itself. */
+/* evil-run.c does these itself. */
 static int do_nothing(const struct op *op)
 {
 	(void)op;
@@ -825,7 +825,6 @@ const struct verb verbs[] = {
 	{ NULL, NULL, NULL, false, NULL }
 };
 
-/* Finds the other end, and opens what the verbs work on. */
 void act_begin(void)
 {
 	struct xentoollog_logger *log;

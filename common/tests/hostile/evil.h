@@ -79,31 +79,76 @@ struct evil {
 
 extern struct evil evil;
 
-/* evil-script.c: from text to lines, and what is in them. */
+/* -- evil-script.c: read scripts -------------------------------------------- */
+
+/* Read a script and check it; "-" is standard input. */
 void script_load(const char *file);
+
+/* Read one line, which is called line @line of @file if it is wrong. */
 void script_line(const char *file, unsigned int line, const char *text);
-int script_run(void);
-int script_run_last(void);
+
+/* Nothing more is read: is everything closed that was opened? */
 void script_end(void);
+
+/* A line for the walk. The next call frees it. NULL if the scripts have none. */
 const char *script_walk(void);
+
+/* -- evil-run.c: do the lines ------------------------------------------------ */
+
+/* Do what was read and is not done yet. 1 if a line failed, which was explained. */
+int script_run(void);
+
+/* Do what was read last, whatever comes of it, and forget it. */
+int script_run_last(void);
+
+/* -- evil-expression.c: what is in a line ------------------------------------ */
+
+/* The value of an expression. False if it needs pages that are not there now. */
 bool script_eval(const char *text, int64_t *value);
+
+/*
+ * A text with its expressions filled in, from malloc(). NULL if it needs pages that are
+ * not there now.
+ */
 char *script_expand(const char *text);
+
+/* Give a variable a value. */
 void script_set(const char *name, int64_t value);
+
+/* Write to shared memory. False if the cell's pages are not there now. */
 bool script_write_cell(const char *cell, uint32_t value);
 
-/* evil-act.c: the verbs. */
+/* -- evil-act.c: the verbs --------------------------------------------------- */
+
+/* The last one has no name. */
 extern const struct verb verbs[];
+
+/* Find the other end and open what the verbs work on, or exit. */
 void act_begin(void);
+
+/* The 32 bits at @offset of these pages. False if they are not there now. */
 bool pages_word(const char *name, uint64_t offset, uint32_t **word);
+
+/* The grant reference of the page with number @n. False if there is none now. */
 bool pages_ref(const char *name, uint64_t n, uint32_t *ref);
 
-/* evil.c */
+/* -- evil.c ------------------------------------------------------------------ */
+
+/* Say why an expectation of this line is not met, unless it is ignored. */
 void complain(const struct op *op, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* "evil: message" on standard error, and exit with a status of sysexits.h. */
 void die(int status, const char *format, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
+
+/* What an allocation returned, or exit if that is NULL. */
 void *must_have(void *memory);
+
+/* The time since some beginning, in ms. */
 uint64_t now_ms(void);
+
+/* A random number less than @below, or 0. Each thread has its own series. */
 uint64_t draw(uint64_t below);
 
 #endif
