@@ -9,7 +9,7 @@ top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 work=$top/.build/tests/userspace.t
 mkdir -p "$work" || exit
 cd "$top" || exit
-sources=$(git ls-files -co --exclude-standard ':(glob)common/tests/stages/*.c' ':(glob)common/tests/lab/*.c' ':(glob)common/tests/tools/*.c' ':(glob)common/tests/hostile/*.c' ':(glob)common/tests/lib/*.c' ':(glob)common/bench/*.c' ':(glob)common/tools/*.c' '0*/mydevicepeer.c' '0*/mydevicebus.c')
+sources=$(git ls-files -co --exclude-standard ':(glob)common/tests/stages/*.c' ':(glob)common/tests/lab/*.c' ':(glob)common/tests/tools/*.c' ':(glob)common/tests/hostile/*.c' ':(glob)common/tests/lib/*.c' ':(glob)common/bench/*.c' ':(glob)common/tools/**/*.c' '0*/mydevicepeer.c' '0*/mydevicebus.c')
 
 # with_flags COMPILER WORD...: the last word is the file. Some ask for the GNU functions
 # themselves; the tools get their version from their Makefile.

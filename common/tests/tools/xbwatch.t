@@ -25,7 +25,7 @@ exits() {
 fuzzed() {
 	gcc -std=gnu11 -O1 -g -Wall -Wextra -Werror -D_GNU_SOURCE '-DVERSION="x"' -fsanitize=address,undefined \
 		-fno-sanitize-recover=all -I"$tools" -o "$work/fuzz" "$top/common/tests/tools/xenstore.c" \
-		"$tools/xbwatch.c" "$tools/chart.c" "$tools/xenbus.c" || return 1
+		"$tools/xbwatch.c" "$tools"/watch/*.c "$tools/xenbus.c" || return 1
 	for seed in $(seq 25); do
 		XENSTORE_SEED=$seed "$work/fuzz" --msc="$work/f.msc" --dot="$work/f.dot" >"$work/f.out" 2>"$work/f.err" ||
 			{ echo "seed $seed: exit status $?"; cat "$work/f.err"; return 1; }

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "xenbus.h"
+#include "../xenbus.h"
 
 /* A chart with more changes than this nobody can read; later ones are counted only. */
 #define CHART_EVENTS_MAX	1000
