@@ -21,7 +21,7 @@ typedef unsigned int grant_ref_t;
 typedef unsigned short domid_t;
 #include <xen/gntdev.h>
 
-#include "../../03-shared-memory/mydevice.h"
+#include "../../../03-shared-memory/mydevice.h"
 
 static struct mydevice_index *map_page(unsigned int domid, unsigned int ref)
 {
