@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# make branches, in a clone of this repository: are the branches what the
-# directories are, and does everything else stay as it is?
+# make branches makes each post's branch from its directory and changes nothing else. It runs in a
+# clone of this repository.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 . "$top/common/tests/lib/tap.sh"

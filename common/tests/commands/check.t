@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# common/check itself, in a tree of its own, with tests and a lab that do nothing: does
-# it count right, keep the tests apart, and leave nothing running?
+# common/check counts right, keeps the tests apart and leaves nothing running. It runs in a tree of
+# its own, with tests and a lab that do nothing.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 . "$top/common/tests/lib/tap.sh"

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The exercises: each answer passes, the untouched stage does not, and what is measured is what the
-# answer says. It works in a copy of the tree, where make grade is what a reader types; the copy
-# shares the lab. Of those that are not graded here, which CHECK=long has, each answer is applied
-# and built. EXERCISES='2.2 2.7' has only these.
+# The answer to each exercise passes, the untouched stage fails, and measurements match the answers.
+# The test runs in a copy of the tree, where it calls make grade as a reader does; the copy shares
+# the lab. CHECK=long grades all exercises; without it, the answers to some are only applied and
+# built. EXERCISES='2.2 2.7' runs only these.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 work=$top/.build/tests/grade.t

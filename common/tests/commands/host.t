@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The stages' targets on a Xen host: in the lab's dom0 and domU, with modules that
-# were built before, because there is no compiler there.
+# The stages' targets work on a Xen host, which the lab's dom0 and domU play. The modules are built
+# beforehand, because the domains have no compiler.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 lab=$top/common/lab/lab

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# make new: does it make a driver that builds without the tutorial, that all targets work for, and
-# that the tests for any driver (driver.t) pass? Those tests are tested, too: with a driver of
-# Linux's own, and with one that loses something.
+# make new makes a driver that builds without the tutorial and passes the tests for any driver. All
+# targets have to work for it, too. The tests for any driver (driver.t) are themselves tested, with
+# one of Linux's own drivers, and with a driver that loses something.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 work=$top/.build/tests/new.t

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# make check-quick, in a copy of the tree: does each of its checks find a fault that is made for
-# it, and nothing where there is none; does it look at no more than what differs?
+# Each check of make check-quick finds a fault that is planted for it, and looks only at what
+# differs. Where there is no fault, it finds none. The test runs in a copy of the tree.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 lab=$top/common/lab/lab

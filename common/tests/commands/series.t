@@ -1,9 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The steps to the last stage: is each a lesson of its own, which builds, loads, shows
-# something and goes again, and is the last one the stage? And does common/series, which
-# they are changed with, lose nothing?
+# Each step to the last stage builds, loads, shows something and unloads, and the last is the stage.
+# The test also checks that common/series, with which the steps are changed, loses nothing.
 
 stage=03-shared-memory
 . "$(dirname "$0")/../lib/stage.sh"

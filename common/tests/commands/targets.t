@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The targets of a stage, after all that posts, exercises and accidents leave
-# behind: do they come back from it, tell the truth, and end? In a tree of their own,
-# because some need a stage with another name, or with a fault.
+# A stage's targets cope with everything that posts, exercises and accidents leave behind. They
+# recover from it, tell the truth and end. The test runs in a tree of its own, because some cases
+# need a stage with another name, or with a fault.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 work=$top/.build/tests/targets.t

@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# make trace and make lab-gdb: both ends on one time line, and a debugger that stops at either end, in
-# that domain alone.
+# make trace shows both ends on one time line, and make lab-gdb stops one end in its domain only.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 work=$top/.build/tests/trace.t

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# What make coverage is made of, without a lab: do the modules that count build, with
-# the same lines as ever, and does the report find what is not executed?
+# The modules of make coverage count what is executed, and the report finds what is not. They are
+# built from the unchanged sources. This test needs no lab.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 . "$top/common/tests/lib/tap.sh"

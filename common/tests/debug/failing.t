@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Every allocation fails, one after the other, on every path that a device has: probe,
-# connect, remove, open, read, write, resume. faults.t has what the driver itself calls
-# fail; this reaches what those functions call in turn. paths='open unbind' has only these.
+# The drivers connect again after each allocation on every path of a device has failed once. The
+# paths are probe, connect, remove, open, read, write and resume. faults.t makes the functions fail
+# that the driver itself calls; this test reaches what those functions call in turn.
+# paths='open unbind' runs only these.
 
 export FRONT=kernel BACK=kernel LAB_TIMEOUT=7200
 stage=03-shared-memory

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The checkers of a debug kernel: each reports the bug of seeds.c that is made for it. Without
-# that, the silence of a checker would mean nothing. LAB_KERNEL is dbg or kasan.
+# Each checker of a debug kernel reports the bug that seeds.c has for it. Otherwise the silence of a
+# checker would mean nothing. LAB_KERNEL is dbg or kasan.
 
 . "$(dirname "$0")/../lib/stage.sh"
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The driver of post 4, a clock that is asked: does each step build, load and show something, and the
-# last one survive answers that are late, wrong or never come, at both ends?
+# Each step to the clock of post 4 builds, loads and shows something, and the last survives bad
+# answers. Such answers are late, wrong or missing, and come to both ends.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 work=$top/.build/tests/clock.t

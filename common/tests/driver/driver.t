@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# A test-suite for any split driver: builds, connects, closes in every order, survives what happens
-# to domains, and what a hostile peer can do before Connected. DRIVER_DIR names the driver's directory;
-# "make check" in one that common/new made comes here. What is known of the driver is in a file
-# there, nodes (common/tests/driver/README.md). DRIVER_PARTS chooses parts by name.
+# A split driver builds, connects, closes in every order, and survives bad peers and lost domains.
+# The peer is hostile before the ends are Connected. The driver may be any: DRIVER_DIR names its
+# directory, and "make check" in a driver that common/new made runs this test. A file in that
+# directory, nodes, says what the test must know about the driver (common/tests/driver/README.md).
+# DRIVER_PARTS chooses parts by name.
 
 [ -n "${DRIVER_DIR-}" ] || { echo "1..0 # SKIP which driver? make check in its directory, or DRIVER_DIR=..."; exit 0; }
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)

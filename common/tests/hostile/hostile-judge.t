@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the judge of the hostile peers is worth: cases that are honest to the driver, and
-# plant what the judge is to see, are each judged wrong, for that reason; those that
-# plant nothing are not, before and after. PLANTS='hog busy' has only these.
+# The judge of the hostile peers finds each fault that is planted, and none where there is none. The
+# cases are honest to the driver. Those that plant a fault are judged wrong, for that reason; those
+# that plant nothing are accepted, before and after. PLANTS='hog busy' runs only these.
 
 . "$(dirname "$0")/../lib/hostile.sh"
 stage=03-shared-memory

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the hostile peers are worth: weak variants of the last stage, one for each class
-# of mistakes, made by the patches in common/tests/hostile/weak. Each is beaten by the
-# cases that its patch names, in the way that it names; one that is not fails this test.
-# WEAK='plain-eoi stale-data' has only these; CHECK=long has all of them.
+# The hostile peers beat each weak variant of the last stage. There is a variant for each class of
+# mistakes, made by a patch in common/tests/hostile/weak. The cases that the patch names have to
+# beat it, in the way that the patch names. WEAK='plain-eoi stale-data' runs only these; CHECK=long
+# runs all.
 
 . "$(dirname "$0")/../lib/hostile.sh"
 honest=03-shared-memory

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# A lab's first start, and what can happen to it: no network, a network that goes away, no
-# disk, a disk that fills up, ^C, two at once, no memory for the guests. Each is a clear
-# error, nothing half-made is taken for whole, and the same command goes on afterwards. All
-# that the lab is made of is fetched several times, so this is part of make check-long.
+# A lab's first start reports each accident clearly, and succeeds when the command is repeated. The
+# accidents are no network, a network that goes away, no disk, a disk that fills up, ^C, two starts
+# at once, and no memory for the guests. Nothing half-made is taken for complete. The parts of the
+# lab are fetched several times, so this test belongs to make check-long.
 
 set -u
 cd "$(dirname "$0")/../../.." || exit

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# What users and accidents do to the lab: wrong words, ^C, a QEMU that is killed,
-# stale files, a damaged snapshot. A lab of its own with all that it keeps, so that no
-# other is disturbed, and none disturbs what is counted here.
+# The lab copes with wrong words, ^C, a killed QEMU, stale files and a damaged snapshot. The test
+# has a lab of its own, with everything that the lab keeps, so that it does not disturb another lab,
+# and no other lab disturbs what is counted here.
 
 # shellcheck disable=SC2016 # the words in quotes are for other shells
 set -u

@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The lab itself: is it a real Xen, and does the machine under it compute
-# right?
+# The lab is a real Xen, and the machine under it computes right.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 lab=$top/common/lab/lab

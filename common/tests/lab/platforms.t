@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# A smoke of what the other tests do not run on: PVH guests, and arm64 (emulated, its modules
-# cross-compiled). The last stage is loaded, tried and unloaded, and nothing is left of it.
-# platforms.t NAME...: these alone; cell() has the names.
+# The last stage works in PVH guests and on arm64, where the other tests do not run. It is loaded,
+# tried and unloaded, and nothing of it is left. arm64 is emulated, and its modules are
+# cross-compiled. platforms.t NAME... runs only these; cell() has the names.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 work=$top/.build/tests/platforms.t

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# "Ready" means that a command ran in every domain. A guest that has half of its root is an
-# error, with the last lines of its console, and no snapshot of it is kept.
+# The lab is "ready" only when a command has run in every domain. If a guest has half of its root,
+# the start fails with the last lines of its console, and keeps no snapshot.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 lab=$top/common/lab/lab

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# make docs: is what comes out valid, linked and spelled right, and does the build
-# notice when the text and the sources no longer fit?
+# make docs makes valid, linked, correctly spelled pages, and fails if text and sources do not
+# agree.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 . "$top/common/tests/lib/tap.sh"

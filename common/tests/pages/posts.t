@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The posts, and then the pages of reference, typed from the first command to the last,
-# beginning in a fresh lab: does a reader who does the same see what they show?
+# A reader who types the commands of all posts and reference pages sees what the pages show. The
+# test types them from first to last, the posts before the reference pages, beginning in a fresh
+# lab.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 . "$top/common/tests/lib/tap.sh"

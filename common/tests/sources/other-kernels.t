@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The other kernels that this Debian has (common/platforms): does the same source build for
-# them? Their headers are fetched and unpacked once, without installing them.
+# The same source builds for the other kernels that this Debian has (common/platforms). Their
+# headers are fetched and unpacked once, and not installed.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 . "$top/common/tests/lib/tap.sh"

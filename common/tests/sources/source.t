@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The sources: do they build without a word, in the kernel's style, and do the
-# stages grow by addition?
+# The sources build without a warning and in the kernel's style, and the stages grow by addition.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 work=$top/.build/tests/source.t

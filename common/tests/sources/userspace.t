@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The C of user space: do gcc and clang compile it without a word, and does clang's
-# static analyzer find nothing in it?
+# gcc and clang compile the C of user space without a warning, and clang's analyzer finds nothing.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 . "$top/common/tests/lib/tap.sh"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The life of a device that does nothing but live.
+# A device is loaded, closed in either order and unloaded, and nothing of it is left.
 
 stage=01-hello-probe
 . "$(dirname "$0")/../lib/stage.sh"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Events: each one is answered, and counted at both ends.
+# Each event is answered, and both ends count it.
 
 stage=02-event-channels
 . "$(dirname "$0")/../lib/stage.sh"

@@ -1,9 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The byte stream: every byte, in order, both ways at once, with nothing but what
-# every system has, and no page of memory lost. What the calls on the device nodes
-# return is conformance.t's.
+# Every byte arrives, in order, both ways at once, and no page of memory is lost. The test uses only
+# programs that every system has. conformance.t tests what the calls on the device nodes return.
 
 stage=03-shared-memory
 . "$(dirname "$0")/../lib/stage.sh"

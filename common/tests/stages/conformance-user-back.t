@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The backend is a process, mydevicepeer.
+# With a process as the backend, each call on the frontend's node returns what mydevice.h says. The
+# process is mydevicepeer.
 
 FRONT=kernel BACK=user
 . "$(dirname "$0")/../lib/conformance.sh"

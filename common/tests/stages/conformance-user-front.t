@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The frontend is a process, mydevicepeer.
+# With a process as the frontend, each call on the backend's node returns what mydevice.h says. The
+# process is mydevicepeer.
 
 FRONT=user BACK=kernel
 . "$(dirname "$0")/../lib/conformance.sh"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The backend in a guest of its own, a driver domain, rather than in dom0.
+# The backend works in a guest of its own, a driver domain, as it does in dom0.
 
 . "$(dirname "$0")/../lib/endings.sh"
 if debugging; then domus=2; else domus=3; fi

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# What ends a connection, or the guest at its end, with users at both ends:
-# whoever has the device open is told, nothing is kept, and the next one works.
+# However a connection or its guest ends, all users learn of it, nothing leaks, and the next one
+# works. Both ends have users.
 
 domus=1
 . "$(dirname "$0")/../lib/endings.sh"

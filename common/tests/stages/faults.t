@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Each call into the kernel that can fail, from probe until the ends are Connected,
-# fails once. A test module does it: common/tests/stages/fault/mydevicefault.c. The list of
-# these calls, common/tests/stages/fault/imports, is compared with what the modules import.
+# The modules survive the failure of each kernel call from probe until the ends are Connected. A
+# test module makes each call that can fail do so once: common/tests/stages/fault/mydevicefault.c.
+# The list of these calls, common/tests/stages/fault/imports, is compared with what the modules
+# import.
 #
-# Of a function that is called often the first, a middle and the last call fail;
-# with CHECK=long all of them, and the stage that has little to fail is walked, too.
+# Of a function that is called often, the first, a middle and the last call fail. With CHECK=long
+# all of them fail, and so do those of the stage in which little can fail.
 
 . "$(dirname "$0")/../lib/stage.sh"
 fault=$top/common/tests/stages/fault

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The ring code with libFuzzer as its peer, for FUZZ_SECONDS (default: 30, with CHECK=long 60).
-# Then again with one line of mydevice.h, or of the end in fuzz.c, spoiled at a time: each time
-# it must notice.
+# The ring code withstands libFuzzer as its peer, and libFuzzer notices each line that is spoiled.
+# It runs for FUZZ_SECONDS (default: 30, with CHECK=long 60). Then it runs again for each spoiled
+# line, which is one of mydevice.h, or of the end in fuzz.c.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 . "$top/common/tests/lib/tap.sh"

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# What can go wrong between two ends before they are Connected, in all three stages:
-# ends of different stages, lies over and over, a module after a process, a frontend
-# that is restarted or killed while a process connects to it, and a domain that has no
-# transaction left. (What a single lie does is in hostile-front.t and hostile-back.t.)
+# Two ends survive whatever goes wrong before they are Connected, in all three stages. What goes
+# wrong: ends of different stages, repeated lies, a module that follows a process, a frontend that
+# is restarted or killed while a process connects to it, and a domain that has no transaction left.
+# (hostile-front.t and hostile-back.t test what a single lie does.)
 
 stage=01-hello-probe
 . "$(dirname "$0")/../lib/stage.sh"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Many devices at once: sixteen in one guest, and several guests. Each moves its own
-# bytes, and none another's.
+# Sixteen devices in one guest, and those of several guests, each move their own bytes and no
+# others.
 
 . "$(dirname "$0")/../lib/endings.sh"
 domus=$(long 3 8)

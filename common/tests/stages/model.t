@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The models: the notification protocol with Spin (model/notify.pml), and the ring code
-# with CBMC (model/*-proof.c). Each must find nothing wrong in what there is. CHECK=long goes
-# further, and there each must find something in each thing that is left out or spoiled;
-# otherwise in one of a kind.
+# Spin finds no fault in the notification protocol, and CBMC none in the ring code. The models are
+# model/notify.pml and model/*-proof.c. Each must also find the fault in variants in which something
+# is left out or spoiled: in all of them with CHECK=long, which also explores further, otherwise in
+# one of each kind.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 . "$top/common/tests/lib/tap.sh"

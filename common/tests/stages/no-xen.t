@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# A machine without Xen: the modules say so and are not loaded. It is the domU's
-# kernel and root, booted by QEMU alone, with another init.
+# On a machine without Xen the modules say so and are not loaded. The machine is the domU's kernel
+# and root, booted by QEMU alone, with another init.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 lab=$top/common/lab/lab

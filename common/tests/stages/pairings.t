@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Stages 01 and 02 with a process, mydevicepeer, at one end or at both: what they
-# can do, and every way to end. (Stage 03 is conformance's.) Then what a process
-# says when it cannot do its work.
+# Stages 01 and 02 work and end with a process, mydevicepeer, at one end or at both. Every way to
+# end is tried. (The conformance tests do that for stage 03.) Then comes what a process says when it
+# cannot do its work.
 
 stage=01-hello-probe
 . "$(dirname "$0")/../lib/stage.sh"

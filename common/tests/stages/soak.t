@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# make soak, for a few minutes: it ends well, and each fault that is planted ends it
-# badly, with the right words; ^C ends it cleanly. Only make check-long has the time.
+# make soak passes, and fails with the right words on each fault that is planted. Here it runs for a
+# few minutes, and ^C ends it cleanly. Only make check-long has the time.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 . "$top/common/tests/lib/tap.sh"

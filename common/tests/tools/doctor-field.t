@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# xbdoctor, where what is ill is not in the two directories: limits, errors of an earlier
-# life, drivers of other types, rings that stand still, processes and domains that do not
-# run, and kernels that have crashed. As people met them in the field; what hurts the
-# lab most comes last. In each case the first line has to be the cause, and the cures
-# that are printed are typed.
+# xbdoctor finds the cause where it is outside the device's two directories. Such causes, as people
+# met them, are limits, errors of an earlier lifetime, drivers of other types, rings that stand
+# still, processes and domains that do not run, and kernels that have crashed. Those that hurt the
+# lab most come last. In each case the first line of xbdoctor has to be the cause, and the test
+# types the remedies that are printed.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 lab=$top/common/lab/lab

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# xbdoctor: every fault that it knows is made in the lab, and its finding compared;
-# then the fault is mended, and the device has to be healthy again. The program is
-# built with the sanitizers, so that it fails the test where it errs in C. It starts slowly
-# then, so the faults that dom0 sees are shown to it only with CHECK=long, and else to the
-# program as it is (/root/xbdoctor); so is the question whether all is well again.
+# xbdoctor finds each fault that it knows, and finds the device healthy when the fault is mended.
+# The faults are made in the lab. xbdoctor is built with the sanitizers, so that an error in its C
+# fails the test. With them it starts slowly, so only CHECK=long shows it the faults that dom0 sees
+# and asks it whether all is well again; otherwise that is for the ordinary program
+# (/root/xbdoctor).
 #
-# Here are the faults of the two directories and of what the drivers make of them. What
-# is ill beside the device (limits, kernels, processes, domains) is in doctor-field.t.
+# The faults here are those of the two directories and of what the drivers make of them. The faults
+# elsewhere (limits, kernels, processes, domains) are in doctor-field.t.
 
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)

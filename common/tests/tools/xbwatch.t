@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# xbwatch: does it show what happens to a device, in both domains, and draw it; and
-# does nothing that a guest writes get through to the terminal or into a chart?
+# xbwatch shows and draws what happens to a device, in both domains, whatever a guest writes.
+# Nothing that a guest writes reaches the terminal or a chart as it is.
 
 stage=03-shared-memory
 . "$(dirname "$0")/../lib/stage.sh"
