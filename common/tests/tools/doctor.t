@@ -32,15 +32,6 @@ build() {
 		"$top"/common/tools/doctor/*.c -lxenstore
 }
 
-# The program's other files are among those of userspace.t.
-analyse() {
-	for file in "$top"/common/tools/doctor/*.c; do
-		said=$(clang --analyze -Xclang -analyzer-output=text -std=gnu11 -D_GNU_SOURCE \
-			-DVERSION='"test"' -o /dev/null "$file" 2>&1) &&
-			[ -z "$said" ] || { echo "$said"; return 1; }
-	done
-}
-
 # Each anchor that the program names is a heading's, and the other way round; and for each
 # the program has a check.
 anchors() {
@@ -173,7 +164,6 @@ also() {
 # -- without Xen -------------------------------------------------------------
 
 ok "it builds without a warning, with the sanitizers" build
-ok "clang's analyser has nothing to say" analyse
 ok "each finding has its section in docs/troubleshooting.md, and each section its finding" anchors
 ok "each link within that page has its section" links
 
