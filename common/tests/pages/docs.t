@@ -356,10 +356,11 @@ has "$said" 'the Tab key stops at a link without a text: #' "and a link without 
 
 # shellcheck disable=SC2046 # one word a file
 ok "where a forge shows the pages, every link leads somewhere" docs/tools/forge $(pages)
-printf '# A\n\n[x](#b) [y](gone.md) [z](#a)\n\n## C {#b}\n' >"$bad/bad.md"
+printf '# A\n\n[x](#b) [y](gone.md) [z](#a) ![p](gone.svg)\n\n## C {#b}\n' >"$bad/bad.md"
 said=$(docs/tools/forge "$bad/bad.md")
 has "$said" '#b: there is no such place' "one that leads nowhere there is found"
 has "$said" 'gone.md leads nowhere' "and one to a file that is not there"
+has "$said" 'gone.svg leads nowhere' "and a picture"
 has "$said" 'shows the reader C \{#b\}' "and attributes in a heading"
 is "$(bare_advisories docs/*.md)" "" "each security advisory is a link"
 printf '[XSA-1](x), XSA-2\n' >"$work/xsa.md"
@@ -442,6 +443,18 @@ cp "$copy/docs/01-hello-probe.md" "$work/emptied.md"
 sed -i 's/^<!-- weak name="plain-eoi"/<!-- weak name="gone"/' "$copy/docs/security.md"
 fails "it fails if one page asks for what there is not" refresh
 ok "and has written none" cmp "$work/emptied.md" "$copy/docs/01-hello-probe.md"
+
+ok "README.md shows a terminal, and says what it shows" grep -q '^!\[[^]]\{40,\}\](docs/pictures/load\.svg)$' README.md
+ok "its picture is text, with a title" python3 -c "import xml.etree.ElementTree as tree
+svg = tree.parse('docs/pictures/load.svg')
+of = lambda tag: [''.join(at.itertext()) for at in svg.iter('{http://www.w3.org/2000/svg}' + tag)]
+assert of('title')[0] and '\$ make -C 03-shared-memory try' in of('text')"
+fresh_copy
+sed -i 's/hello, dom0/hello, world/' "$copy/docs/transcripts/00-try.txt"
+ok "a change in what it shows: make docs says that it is stale" \
+	fails_with 'docs/pictures/load.svg: this is not what docs/transcripts holds now; type: make docs-refresh'
+has "$(refresh)" 'docs-refresh: docs/pictures/load.svg' "make docs-refresh draws it again"
+ok "with what it should show" grep -q '^<text.*>hello, world<' "$copy/docs/pictures/load.svg"
 
 fresh_copy
 sed -i 's/We are good to go/We are ready to go/' "$copy"/0*/mydevice*.c "$copy"/docs/series/*/*.patch
