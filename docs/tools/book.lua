@@ -52,6 +52,8 @@ function Pandoc(doc)
 	local body = pandoc.walk_block(pandoc.Div(doc.blocks), { Link = link, Header = header, RawBlock = raw, Div = fold })
 	if pages[page].post then
 		doc.meta.title:insert(1, pandoc.Str(pages[page].number .. ' · '))
+	elseif pages[page].letter then
+		doc.meta.title:insert(1, pandoc.Str('Appendix ' .. pages[page].letter .. ' · '))
 	end
 	local title = pandoc.Header(1, doc.meta.title, pandoc.Attr(pages[page].id))
 	body.content:insert(1, title)

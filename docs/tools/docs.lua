@@ -79,6 +79,7 @@ end
 -- -- transcripts --------------------------------------------------------------
 
 local prompts = { '$', 'dom0#', 'domU1#', 'domU2#' }
+local short = 8		-- lines that stay on one page of the book
 
 -- What is typed, if the line begins with a prompt.
 local function typed(line)
@@ -123,8 +124,8 @@ local function transcript(block)
 			out[#out + 1] = html.escape(unescaped(line))
 		end
 	end
-	return pandoc.RawBlock('html', '<pre class="transcript"><code>' ..
-		table.concat(out, '\n') .. '</code></pre>')
+	return pandoc.RawBlock('html', string.format('<pre class="transcript%s"><code>%s</code></pre>',
+		#out <= short and ' short' or '', table.concat(out, '\n')))
 end
 
 -- -- pictures -----------------------------------------------------------------

@@ -5,10 +5,11 @@
 
 local links = {}
 
--- A page: file (below docs/), url, id (for the book), group, title, summary, and for a
--- post its number, and its part if it goes on from another page.
+-- A page: file (below docs/), url, id (for the book), group, title, summary, for a post its number,
+-- and its part if it goes on from another page; for the changes of a stage, the letter that they
+-- have in the book.
 function links.contents(path)
-	local pages = {}
+	local pages, appendices = {}, 0
 	for line in io.lines(path) do
 		local group, file, title, summary = line:match('^(.-)\t(.-)\t(.-)\t(.*)$')
 		local id = file:gsub('%.md$', ''):gsub('^reasons/(.*)', '%1-diff')
@@ -16,6 +17,10 @@ function links.contents(path)
 			title = title, summary = summary,
 			post = math.tointeger(tonumber(file:match('^(%d+)%-'))), part = file:match('^%d+%-.*%-(%d)%.md$') }
 		page.number = page.post and page.post .. (page.part and '.' .. page.part or '')
+		if file:match('^reasons/') then
+			page.letter = string.char(('A'):byte() + appendices)
+			appendices = appendices + 1
+		end
 		pages[#pages + 1] = page
 		pages[file] = page
 	end

@@ -99,6 +99,33 @@ without_permalink() {
 	done
 }
 
+# Pages of source code from which no link leads to a page that is about it.
+no_way_back() { find "$1" -name '*.html' -exec grep -LE '<p>(Shown in|Belongs to): <a href="\.\./\.\./[^"]*\.html">' '{}' +; }
+
+# A book of four pages without heads, with wrong numbers, and with a box that leaves one line behind.
+bad_book() {
+	cat >"$bad/book.html" <<-'PAGES'
+		<!DOCTYPE html><meta charset="utf-8"><style>
+		@page { size: A5; @top-left { content: "Contents" } @bottom-center { content: "7" } }
+		p { break-after: page }
+		</style>
+		<p>Cover</p> A chapter 4 A section <p></p> <h1>A chapter</h1><pre>one</pre> <p></p><pre>two
+		three
+		four</pre>
+	PAGES
+	python3 - "$bad/book.epub" <<-'PAGES'
+		import sys, zipfile
+		with zipfile.ZipFile(sys.argv[1], "w") as epub:
+		    epub.writestr("EPUB/nav.xhtml", '<a href="text/ch001.xhtml#a">A chapter</a><a href="text/ch001.xhtml#b">A section</a>')
+		    epub.writestr("EPUB/text/ch001.xhtml", '<pre class="diff">one\ntwo\nthree\nfour</pre><pre class="diff">gone</pre>')
+	PAGES
+	profile=$(mktemp -d)
+	timeout 120 chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking \
+		--disable-component-update --disable-sync --user-data-dir="$profile" --no-pdf-header-footer \
+		--print-to-pdf="$bad/book.pdf" "file://$bad/book.html" >/dev/null 2>&1
+	rm -rf "$profile"
+}
+
 # What a reader would find by typing a word into the search field.
 found_by() {
 	in_a_browser "$work/site/index.html?q=$1" | grep -o '<ol id="found".*</ol>'
@@ -323,6 +350,20 @@ ok "in the dark, too" docs/tools/look "$work/site" dark
 ok "the PDF has pages, and its own fonts" sh -c "
 	pages=\$(pdfinfo $work/site/xen-split-drivers.pdf | awk '\$1 == \"Pages:\" { print \$2 }')
 	[ \"\$pages\" -ge 20 ] && ! pdffonts $work/site/xen-split-drivers.pdf | awk 'NR > 2 && \$(NF - 4) == \"no\"' | grep ."
+ok "the PDF's contents have the right numbers, each page its head, and no box leaves a line behind" \
+	says_nothing docs/tools/paper "$work/site/xen-split-drivers.pdf" "$work/site/xen-split-drivers.epub"
+bad_book
+said=$(docs/tools/paper "$bad/book.pdf" "$bad/book.epub")
+has "$said" 'the contents say page 4, which does not have: A chapter' "a wrong number in the contents would be found"
+has "$said" 'the contents have no page for: A section' "and none"
+has "$said" "page 4 has the head 'Contents', not 'A chapter'" "and the head of another chapter"
+has "$said" "page 3 has the number '7'" "and a wrong number on a page"
+has "$said" 'page 3 has 1 of 4 lines of the box with: one' "and a line alone"
+has "$said" 'there is no box with: gone' "and a box that is not there"
+rm "$bad"/book.*
+is "$(grep -ho '<h1[^>]*>[^ ]*' "$work"/epub/EPUB/text/ch*.xhtml | sed 's/.*>//' | tail -n 2 | paste -sd ' ')" "Appendix Appendix" \
+	"the changes from stage to stage are the book's appendix"
+is "$(grep -l '<h1[^>]*>.*From post' "$work"/epub/EPUB/text/ch*.xhtml | grep -c .)" 2 "both of them"
 has "$(found_by xenstore-write)" 'href="01-hello-probe.html#' "the search finds a word without a server"
 has "$(found_by qqqq)" 'No results for all of these words' "and says so if there is none"
 is "$(order_of_parts "$work/site/01-hello-probe.html")" "skip contents here text" "Tab goes to the contents first, then to the text"
