@@ -309,6 +309,8 @@ breaks() {
 
 # -- the tests ---------------------------------------------------------------
 
+edition="$(common/version), $(sed -n 's/^## [0-9.]* (\([0-9]* [A-Z][a-z]* 20[0-9]*\))$/\1/p' docs/changelog.md | head -n 1)"
+
 ok "make docs" env DOCS_OUT="$work/site" docs/tools/build
 [ -e "$work/site/index.html" ] || { done_testing; exit 1; }
 for page in docs/*.md docs/reasons/*.md; do
@@ -335,10 +337,10 @@ is "$(weak_lines_left_out)" "" "each line that a weak variant takes away or adds
 ok "tidy has nothing to say about any page" says_nothing valid_html "$work/site"
 ok "every link leads somewhere, and nothing is loaded from elsewhere" says_nothing docs/tools/links "$work/site"
 is "$(find "$work/site" -name '*.html' -exec grep -L 'CC-BY-4.0.*GPL-2.0' '{}' +)" "" "each page says its licence"
-is "$(find "$work/site" -name '*.html' -exec grep -LF "Version $(common/version)." '{}' +)" "" "and its version"
-ok "and so does the PDF" sh -c "pdftotext -l 1 $work/site/xen-split-drivers.pdf - | tr '\n' ' ' | grep 'Version $(common/version)\..*CC-BY-4.0.*GPL-2.0'"
+is "$(find "$work/site" -name '*.html' -exec grep -LF "Version $edition." '{}' +)" "" "and its version, with the date"
+ok "and so does the PDF" sh -c "pdftotext -l 1 $work/site/xen-split-drivers.pdf - | tr '\n' ' ' | grep 'Version $edition\..*CC-BY-4.0.*GPL-2.0'"
 ok "and the EPUB" sh -c "python3 -m zipfile -e $work/site/xen-split-drivers.epub $work/epub &&
-	grep '<dc:rights>.*CC-BY-4.0.*GPL-2.0' $work/epub/EPUB/content.opf && grep 'Version $(common/version)\..*CC-BY-4.0.*GPL-2.0' $work/epub/EPUB/text/title_page.xhtml"
+	grep '<dc:rights>.*CC-BY-4.0.*GPL-2.0' $work/epub/EPUB/content.opf && grep 'Version $edition\..*CC-BY-4.0.*GPL-2.0' $work/epub/EPUB/text/title_page.xhtml"
 mkdir "$bad"
 echo '<!DOCTYPE html><html lang="en"><title>x</title><p><b>not closed</p></html>' >"$bad/bad.html"
 fails "and would have about a bad one" valid_html "$bad"
@@ -368,6 +370,15 @@ has "$(found_by xenstore-write)" 'href="01-hello-probe.html#' "the search finds 
 has "$(found_by qqqq)" 'No results for all of these words' "and says so if there is none"
 is "$(order_of_parts "$work/site/01-hello-probe.html")" "skip contents here text" "Tab goes to the contents first, then to the text"
 is "$(without_permalink "$work/site")" "" "each heading has a link to itself"
+is "$(no_way_back "$work/site/source")" "" "each page of source code leads back"
+has "$(cat "$work/site/source/01-hello-probe/activate.sh.html")" 'Shown in: <a href="\.\./\.\./01-hello-probe\.html">1 · ' \
+	"to the pages that show something of the file"
+has "$(cat "$work/site/source/01-hello-probe/Kbuild.html")" 'Belongs to: <a href="\.\./\.\./01-hello-probe\.html">1 · ' \
+	"or to the post of its stage"
+mkdir "$bad/source"
+sed '/Shown in: /d' "$work/site/source/01-hello-probe/activate.sh.html" >"$bad/source/bad.html"
+is "$(no_way_back "$bad/source")" "$bad/source/bad.html" "a page that does not would be found"
+rm -r "$bad/source"
 has "$(in_a_browser "$work/site/02-event-channels.html")" '<button [^>]*data-copies="make -C 02-event-channels load"' \
 	"a command can be copied without its prompt"
 has "$(in_a_browser "$work/site/01-hello-probe.html")" 'data-copies="xenstore-write \\$' "and one of several lines"
