@@ -460,7 +460,8 @@ stale() {
 	refuses "$1" "docs/$1: this is not what it holds now; type: make docs-refresh" && refuses "$1" "    <!-- $2"
 }
 
-refresh() { (cd "$copy" && docs/tools/build refresh 2>&1); }
+# refresh [VARIABLE=VALUE]
+refresh() { (cd "$copy" && env "$@" docs/tools/build refresh 2>&1); }
 
 fresh_copy
 is "$(refresh)" "" "what the pages hold is what there is: make docs-refresh changes nothing"
@@ -490,6 +491,13 @@ sed -i '/^```c$/,/^```$/{/^```/!d}' "$copy/docs/01-hello-probe.md"
 ok "fences without anything" stale 01-hello-probe.md 'code file="01-hello-probe/mydevicefront.c" name="mydevicefront_ids"'
 is "$(refresh)" "docs-refresh: docs/01-hello-probe.md" "make docs-refresh fills them"
 ok "with what they held" cmp docs/01-hello-probe.md "$copy/docs/01-hello-probe.md"
+for address in https://example.org/one https://example.org/two; do
+	refresh SITE="$address" >"$work/refreshed"
+	is "$(sed -n 3p "$copy/README.md") $(grep -c 'Read it as a site' "$copy/README.md")" "Read it as a site: <$address> 1" \
+		"SITE=$address: README.md links it, in its first line"
+done
+has "$(refresh SITE=example.org)" "SITE is the address of a site.*not 'example.org'" "SITE without https:// is refused"
+has "$(refresh SITE='https://example.org/a b')" "SITE is an address of letters" "and with a blank"
 sed -i '/^```c$/,/^```$/{/^```/!d}' "$copy/docs/01-hello-probe.md"
 cp "$copy/docs/01-hello-probe.md" "$work/emptied.md"
 sed -i 's/^<!-- weak name="plain-eoi"/<!-- weak name="gone"/' "$copy/docs/security.md"
