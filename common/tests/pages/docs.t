@@ -389,6 +389,7 @@ cat >"$bad/bad.html" <<EOF
 <svg><image xlink:href="//example.org/x.png"/></svg><p style="background: url(x)"><i style="color: #ddd">pale</i>
 <pre style="width: 500px">wide</pre><pre style="overflow-x: auto">a line that is wider than any column can be $(seq -s ' ' 200)</pre>
 <style>h2::before { content: "#"; color: #bbb }</style><h2>before</h2><p style="opacity: 0.4">faded</p><a href="#">  </a>
+<pre class="diff"><b class="number" style="display: inline-block; width: 6ch">1</b>+	indented</pre>
 EOF
 echo '@import "https://example.org/x.css";' >"$bad/bad.css"
 said=$(docs/tools/links "$bad")
@@ -404,6 +405,7 @@ has "$said" 'rgb\(221, 221, 221\) on rgb\(255, 255, 255\): pale' "and a text tha
 has "$said" 'rgb\(153, 153, 153\) on rgb\(255, 255, 255\): faded' "and one that is transparent"
 has "$said" 'rgb\(187, 187, 187\) on rgb\(255, 255, 255\): "#" before H2' "and one of the style sheet's"
 has "$said" 'wide in a column of [0-9]*: a line that is wider' "and a box with more in it than fits a desktop"
+has "$said" 'bad.html: a tab is too narrow before: indented' "and code that is not indented"
 has "$said" 'the Tab key stops at a link without a text: #' "and a link without a text"
 
 # shellcheck disable=SC2046 # one word a file
