@@ -5,7 +5,7 @@
 #
 # The toolstack asks the backend: it writes online=0 and the state Closing into
 # the backend's directory, waits until both ends have let go, and removes the
-# nodes. An end that is not there, or does not answer, is not waited for long.
+# nodes. It does not wait long for an end that is missing or does not answer.
 
 usage="usage: deactivate.sh [--device N] [--backend DOMID] DOMID"
 
@@ -59,8 +59,8 @@ other_backend() {
 }
 
 # Removing the frontend's directory alone would cut the frontend off without a
-# goodbye, and leave the real backend behind. XenStore says which backends there
-# are; the guest's own directory does not count, because the guest may write there.
+# goodbye, and leave the real backend behind. XenStore says which backends exist;
+# the guest's own directory does not count, because the guest may write there.
 removed="$front $back"
 if other=$(other_backend); then
 	xenstore-exists "$back" || die "device $device of domain $domid has its backend in domain $other, not in domain $backend
@@ -80,9 +80,9 @@ closed() {
 	[ "$state" = 6 ]
 }
 
-# The guest may be gone: then nobody will answer, and there is nothing to wait
-# for. XenStore keeps a backend's directory when its guest is destroyed. A
-# backend that is Closed already would not notice the request either.
+# If the guest is gone, nobody will answer, so the script does not wait. XenStore
+# keeps a backend's directory when its guest is destroyed. A backend that is
+# Closed already would not notice the request either.
 if xenstore-exists "$back" && xenstore-exists "/local/domain/$domid/domid" && ! closed; then
 	xenstore-write "$back/online" 0 "$back/state" 5 || die "XenStore refused the request to $back"
 	tries=50

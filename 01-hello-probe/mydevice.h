@@ -12,8 +12,8 @@
  * XenStore nodes
  * ==============
  *
- * Each end writes in its own directory and reads the other's; what it reads
- * there it checks. Numbers are decimal. A node that is not listed is ignored: this
+ * Each end writes in its own directory and reads the other's, and checks what it
+ * reads there. Numbers are decimal. An end ignores a node that is not listed: this
  * is how the protocol can grow.
  *
  * Written by the activation (the toolstack), in both directories:
@@ -23,8 +23,8 @@
  *
  * state
  *	Values:		enum xenbus_state; the activation writes 1, Initialising
- *	Afterwards written by the end itself, and by a toolstack that takes
- *	the device away: 5, Closing, in the backend's directory.
+ *	Afterwards the end itself writes it. A toolstack that takes the
+ *	device away writes 5, Closing, in the backend's directory.
  *
  * online (backend's)
  *	Values:		1, or 0 when the device is being taken away
@@ -39,7 +39,7 @@
  * feature-NAME
  *	Values:		0 or 1
  *	Default:	0
- *	What it offers beyond its version. No version has one yet.
+ *	What it offers beyond its version. No version has a feature yet.
  *
  * Written by the frontend, in one transaction before it goes to Initialised:
  *
@@ -67,24 +67,24 @@
  *                                                             -> Connected
  *   sees Connected    -> Connected
  *
- * The end. Either end goes to Closing, or to Closed at once when its driver
+ * Closing. Either end goes to Closing, or directly to Closed when its driver
  * leaves. The frontend stops its users, then says Closed; the backend releases
  * what it holds of the frontend's, then says Closed; then the frontend releases
  * the rest. A backend whose node "online" is 1 stays and waits for another
  * connection; one that is not online goes away.
  *
- * Reconnecting. The end that was probed anew opens: a frontend with
+ * Reconnecting. The end that was probed again begins: a frontend with
  * Initialising, a backend with InitWait. The end that stayed follows: a backend
  * that sees Initialising offers again and goes to InitWait, a frontend that
  * sees InitWait publishes again. A guest that was saved and is restored has new
- * directories, made by another activation, and opens as if probed anew.
+ * directories, made by another activation, and begins as if probed again.
  * An end whose peer broke the protocol follows it to Closed and no further: it
  * stays there until its driver is bound again, or the device activated again.
  *
  * Errors. An end that cannot go on, or does not accept what it reads, writes
- * the reason to error/DIRECTORY/error (its own domain's, as xenbus_dev_fatal()
- * does) and goes to Closing, then to Closed. It gives each reason once, until it is
- * bound again: a peer can cause one a thousand times a second.
+ * the reason to error/DIRECTORY/error in its own domain, as xenbus_dev_fatal()
+ * does, and goes to Closing, then to Closed. It gives each reason once, until it is
+ * bound again, because a peer can cause one a thousand times a second.
  */
 #ifndef MYDEVICE_H
 #define MYDEVICE_H

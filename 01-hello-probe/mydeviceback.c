@@ -25,9 +25,9 @@
  * @dev: the device on the XenBus
  * @version: the protocol version of this connection, 0 when there is none
  * @broken: the frontend broke the protocol: do not follow it
- * @told: for each errno, whether the log has it: why there is no connection
+ * @told: for each errno, whether the log has it as the reason for no connection
  * @reading: the transaction @xbt is open
- * @xbt: what the frontend published is read in it, and Connected written
+ * @xbt: in it this end reads what the frontend published, and writes Connected
  */
 struct mydeviceback_info {
 	struct xenbus_device *dev;
@@ -39,10 +39,10 @@ struct mydeviceback_info {
 };
 
 /*
- * Writes this end's state. xenbus_switch_state() needs a transaction, of which a
- * domain may have only a few open at a time, and returns 0 even if there is none.
- * dev->state shows that: it is the old one then, and a plain write may do, unless
- * the node is gone or somebody else has written there.
+ * Writes this end's state. xenbus_switch_state() needs a transaction. A domain may
+ * have only a few open at a time, and the function returns 0 even if it got none.
+ * Then dev->state is still the old one, and a plain write may do, unless the node is
+ * gone or somebody else has written there.
  */
 static void mydeviceback_switch_state(struct mydeviceback_info *info,
 				      enum xenbus_state state)
@@ -73,9 +73,9 @@ static int mydeviceback_end_reading(struct mydeviceback_info *info, bool keep)
 /*
  * Closes and says why, in the log and in an error node: once for each @err, because a
  * frontend can cause this a thousand times a second. A frontend that breaks the
- * protocol is not followed any more: -EPROTO, or -ENOENT for a node that must be
- * there. Whatever can happen between two honest ends is no such thing: a lack of
- * memory, another version, a port or a page of a frontend that is being restarted.
+ * protocol (-EPROTO, or -ENOENT for a node that must exist) is not followed any more.
+ * What can happen between two correct ends does not count: a lack of memory, another
+ * version, a port or a page of a frontend that is being restarted.
  *
  * Return: @err, or -EAGAIN if what was read has changed meanwhile.
  */
@@ -120,9 +120,9 @@ static int mydeviceback_offer(struct mydeviceback_info *info)
  * it again through sysfs.
  *
  * It runs in XenBus's thread, xenwatch, or in the process that loads or binds the
- * driver. Like every XenBus callback it may sleep, but not for another domain, nor
- * for a disk: the disk's own driver may need xenwatch to answer. So memory is
- * allocated without reclaim by I/O, here and in everything that is called.
+ * driver. Like every XenBus callback it may sleep, but must not wait for another domain
+ * or for a disk: the disk's own driver may need xenwatch to answer. So memory is
+ * allocated without reclaim by I/O, here and in everything that this calls.
  */
 static int mydeviceback_probe(struct xenbus_device *dev,
 			      const struct xenbus_device_id *id)
@@ -153,9 +153,9 @@ out:
 }
 
 /*
- * Reads a number that the frontend published. It may have written anything: what
- * kstrtouint() does not take for a decimal number in the range of an unsigned int
- * is refused. (It takes a plus sign before, and a newline after.)
+ * Reads a number that the frontend published. The frontend may have written anything:
+ * what kstrtouint() does not accept as a decimal number in the range of an unsigned
+ * int is an error. (It accepts a plus sign before, and a newline after.)
  */
 static int mydeviceback_read(struct mydeviceback_info *info, const char *node,
 			     unsigned int *value)
@@ -192,7 +192,7 @@ static int mydeviceback_negotiate(struct mydeviceback_info *info)
 	return 0;
 }
 
-/* Releases all that belongs to a connection, however much of it there is. */
+/* Releases everything that belongs to a connection, however much of that exists. */
 static void mydeviceback_disconnect(struct mydeviceback_info *info)
 {
 	info->version = 0;
@@ -240,9 +240,9 @@ fail:
 
 /*
  * Connects to the frontend that says Initialised now. It may be restarted at any
- * moment, and a backend that is Connected to what its predecessor published
- * is dead and does not know. So one transaction holds it together: what was read is
- * used only if none of it has changed when Connected is written. If it has changed,
+ * moment, and a backend that is Connected to what its predecessor published would
+ * never notice. So all of this is one transaction: what was read is used only if
+ * nothing in it has changed when Connected is written. If something has,
  * this end looks again, but not for ever.
  */
 static void mydeviceback_try_connect(struct mydeviceback_info *info)

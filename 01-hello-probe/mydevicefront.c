@@ -24,7 +24,7 @@
  * struct mydevicefront_info - one device, from probe to remove
  * @dev: the device on the XenBus
  * @version: the protocol version of this connection, 0 when there is none
- * @told: for each errno, whether the log has it: why there is no connection
+ * @told: for each errno, whether the log has it as the reason for no connection
  */
 struct mydevicefront_info {
 	struct xenbus_device *dev;
@@ -33,10 +33,10 @@ struct mydevicefront_info {
 };
 
 /*
- * Writes this end's state. xenbus_switch_state() needs a transaction, of which a
- * domain may have only a few open at a time, and returns 0 even if there is none.
- * dev->state shows that: it is the old one then, and a plain write may do, unless
- * the node is gone or somebody else has written there.
+ * Writes this end's state. xenbus_switch_state() needs a transaction. A domain may
+ * have only a few open at a time, and the function returns 0 even if it got none.
+ * Then dev->state is still the old one, and a plain write may do, unless the node is
+ * gone or somebody else has written there.
  */
 static void mydevicefront_switch_state(struct mydevicefront_info *info,
 				       enum xenbus_state state)
@@ -75,13 +75,13 @@ static int mydevicefront_give_up(struct mydevicefront_info *info, int err,
 
 /*
  * The XenStore nodes of a device of ours appeared, or the driver was bound to
- * it again through sysfs. There is nothing to do yet but to say that this end
- * is new: the backend's offer comes with its state InitWait.
+ * it again through sysfs. For now this only says that this end is new: the
+ * backend's offer comes with its state InitWait.
  *
  * It runs in XenBus's thread, xenwatch, or in the process that loads or binds the
- * driver. Like every XenBus callback it may sleep, but not for another domain, nor
- * for a disk: the disk's own frontend may need xenwatch to answer. So memory is
- * allocated without reclaim by I/O, here and in everything that is called.
+ * driver. Like every XenBus callback it may sleep, but must not wait for another domain
+ * or for a disk: the disk's own frontend may need xenwatch to answer. So memory is
+ * allocated without reclaim by I/O, here and in everything that this calls.
  */
 static int mydevicefront_probe(struct xenbus_device *dev,
 			       const struct xenbus_device_id *id)
@@ -121,7 +121,7 @@ static unsigned int mydevicefront_pick_version(char *versions)
 
 /*
  * Reads the backend's offer and decides what this connection will be like. If
- * there is no version for it, "version" tells the backend what this end speaks.
+ * no version fits both ends, "version" tells the backend what this end speaks.
  */
 static int mydevicefront_negotiate(struct mydevicefront_info *info)
 {
@@ -180,13 +180,13 @@ static int mydevicefront_publish(struct mydevicefront_info *info)
 	return err;
 }
 
-/* Ends the use of a connection at this end. What is shared stays shared. */
+/* This end stops using a connection. What is shared stays shared. */
 static void mydevicefront_stop(struct mydevicefront_info *info)
 {
 	info->version = 0;
 }
 
-/* Releases all that belongs to a connection, however much of it there is. */
+/* Releases everything that belongs to a connection, however much of that exists. */
 static void mydevicefront_disconnect(struct mydevicefront_info *info)
 {
 	mydevicefront_stop(info);
@@ -219,7 +219,7 @@ static void mydevicefront_go_live(struct mydevicefront_info *info)
 			     info->version);
 }
 
-/* Tells the backend that this end uses the connection no more. */
+/* Tells the backend that this end no longer uses the connection. */
 static void mydevicefront_switch_to_closed(struct mydevicefront_info *info)
 {
 	if (info->dev->state == XenbusStateClosed)
@@ -286,10 +286,10 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 /*
  * The guest was saved and is restored, perhaps on another host, and its new nodes
  * are there: a new device in all but name. What it shared with the old backend
- * does not exist any more, here as there. XenBus has set this end's state to
+ * no longer exists at either end. XenBus has set this end's state to
  * Initialising and watches the backend's next. (A save that was cancelled has
- * changed nothing, and nobody is told of it.) User space is still frozen, and so
- * may the disk be: nothing here waits for either.
+ * changed nothing, and nobody is told of it.) User space is still frozen, and the
+ * disk may be, too: nothing here waits for either.
  */
 static int mydevicefront_resume(struct xenbus_device *dev)
 {

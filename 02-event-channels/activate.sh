@@ -6,7 +6,7 @@
 # A virtual device exists when two directories in XenStore say so, one for each
 # end. The kernels of both domains watch for such directories and call the probe
 # function of the driver that names the device's type. xl writes the same
-# nodes, with the same owners, for the devices that it knows; for ours we do.
+# nodes, with the same owners, for the devices that it knows; this script does it for ours.
 
 usage="usage: activate.sh [--device N] [--backend DOMID] DOMID"
 
@@ -47,7 +47,7 @@ for tool in xenstore-exists xenstore-write xenstore-chmod xenstore-rm; do
 done
 xenstore-exists /local/domain/0 2>/dev/null || die "XenStore cannot be read: this needs root"
 
-# A domain that lives has its number there. (Its directory alone may be a leftover.)
+# A running domain has its number there. (Its directory alone may be a leftover.)
 xenstore-exists "/local/domain/$domid/domid" || die "there is no domain $domid (xl list shows the domains)"
 xenstore-exists "/local/domain/$backend/domid" || die "there is no domain $backend for the backend (xl list shows the domains)"
 
@@ -75,10 +75,10 @@ fail() {
 	die "$1"
 }
 
-# The directories first, and who may do what in them: the first word of a
-# permission names the owner, who may do everything, and says what all others
-# may (n: nothing); each further word what one domain may (r: read). What is
-# written below inherits it, so this comes before the keys. Each end owns its own
+# The directories first, with their permissions. The first word of a permission
+# names the owner, who may do everything, and says what all others may do
+# (n: nothing). Each further word says what one domain may do (r: read). New nodes
+# inherit the permissions, so this comes before the keys. Each end owns its own
 # directory and reads the other's: a guest must not write to the backend's.
 xenstore-write "$front" "" "$back" "" || fail "XenStore refused to make the two directories"
 xenstore-chmod "$front" "n$domid" "r$backend" || fail "XenStore refused the permissions of $front"
@@ -86,8 +86,8 @@ xenstore-chmod "$back" "n$backend" "r$domid" || fail "XenStore refused the permi
 
 # All keys at once: xenstore-write is one transaction, so that neither end sees
 # half of a device. Each directory names the other, and the domain that it is
-# in. State 1 is Initialising: a kernel calls probe for no other. online says
-# that the backend is to stay when the frontend closes.
+# in. State 1 is Initialising: a kernel calls probe in no other state. online
+# tells the backend to stay when the frontend closes.
 xenstore-write \
 	"$front/backend" "$back" \
 	"$front/backend-id" "$backend" \

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What XenBus and the kernel do for a module, for a process that drives an end of
- * mydevice: messages, XenStore, the command line, finding the device and claiming it,
- * waiting, and the way out; main() is at the end. mydevicebus.h is the interface.
+ * This does for a process that drives an end of mydevice what XenBus and the kernel do
+ * for a module: messages, XenStore, the command line, finding and claiming the device,
+ * waiting, and leaving. main() is at the end. mydevicebus.h is the interface.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -27,19 +27,19 @@
 /* How long a frontend that leaves waits for the backend to let go, in s. */
 #define PATIENCE	5
 
-/* Of lines that the other end can cause: so many at once, then one in so many s. */
+/* The limit for lines that the other end can cause: so many at once, then one in so many s. */
 #define TELL_BURST	50
 #define TELL_PAUSE	2
 
-/* Tries to take the lock, 0.1 s apart: a doctor may look at it, for a moment. */
+/* Tries to take the lock, 0.1 s apart: xbdoctor may hold it for a moment. */
 #define LOCK_TRIES	10
 
-/* At most so many options, those of the driver and those of every driver. */
+/* The most options there can be, those of the driver and those of every driver. */
 #define MAX_OPTIONS	16
 
 /*
  * The lock of this end, held while the process lives. It is a file that only root can
- * open, of one name in all network namespaces: see take_lock().
+ * open, with the same name in all network namespaces: see take_lock().
  */
 static char lock_path[64];
 static int lock = -1;
@@ -77,7 +77,7 @@ bool bus_parse_number(const char *text, unsigned int *number)
 	return true;
 }
 
-/* As XenBus scans states, with "%d": what comes after the number is of no matter. */
+/* As XenBus scans states, with "%d": what comes after the number does not matter. */
 static bool scan_number(const char *text, int *number)
 {
 	const char *digit;
@@ -198,7 +198,7 @@ bool bus_read_number(struct bus_device *dev, const char *node, unsigned int *val
 				  dev->otherend, node);
 }
 
-/* A number that is no state is that number, and means nothing. */
+/* A number that is not a state is returned as it is, and means nothing. */
 enum xenbus_state bus_otherend_state(struct bus_device *dev)
 {
 	return bus_read_int(dev, dev->otherend, "state", XenbusStateUnknown);
@@ -227,9 +227,9 @@ void bus_rm(struct bus_device *dev, const char *node)
 }
 
 /*
- * A domain may have few transactions open (10), and others may have them all: the nodes
- * are written without one then, because it is the state, written last, that the other
- * end waits for.
+ * A domain may have only a few transactions open (10), and other processes may hold them
+ * all. Then the nodes are written without one: the other end waits for the state, which
+ * is written last.
  */
 bool bus_transaction(struct bus_device *dev,
 		     bool (*write)(struct bus_device *dev, xs_transaction_t xbt))
@@ -251,7 +251,7 @@ bool bus_transaction(struct bus_device *dev,
 	return written && ended;
 }
 
-/* Writes the state, but only over one: a device that is gone stays gone. */
+/* Writes the state, but only over an old one: a device that is gone stays gone. */
 static bool write_state(struct bus_device *dev, xs_transaction_t xbt)
 {
 	char path[PATH_MAX], *old;
@@ -305,7 +305,7 @@ bool bus_switch_state(struct bus_device *dev, enum xenbus_state state)
 	       bus_fatal(dev, EX_IOERR, "writing %s/state: %s", dev->nodename, strerror(errno));
 }
 
-/* A line, and the node that xenbus_dev_error() writes in the kernel. */
+/* Prints a line, and writes the node that xenbus_dev_error() writes in the kernel. */
 static void report(struct bus_device *dev, void (*say)(const char *format, ...),
 		   const char *format, va_list args)
 {
@@ -347,7 +347,7 @@ bool bus_fatal(struct bus_device *dev, int status, const char *format, ...)
 	return false;
 }
 
-/* With the error node go those above it that hold nothing else. */
+/* Removes the error node, and those above it that hold nothing else. */
 void bus_forget_error(struct bus_device *dev)
 {
 	char path[PATH_MAX], **nodes;
@@ -461,7 +461,7 @@ static void parse_arguments(struct bus_device *dev, int argc, char **argv)
 
 /* -- finding the device ---------------------------------------------------------- */
 
-/* Some files of Xen's are there only once their module has been loaded by hand. */
+/* Some of Xen's files exist only once their module has been loaded by hand. */
 void bus_need_file(const char *path, const char *remedy)
 {
 	if (!access(path, R_OK | W_OK))
@@ -472,8 +472,8 @@ void bus_need_file(const char *path, const char *remedy)
 }
 
 /*
- * The signals that end the process are read from a file instead: it is not to end in
- * a transaction (whose guest Linux 6.1 could not save any more, xs_request_exit()).
+ * The signals that end the process are read from a file, because it must not end in a
+ * transaction: Linux 6.1 could not save the guest after that (xs_request_exit()).
  */
 static int open_signals(void)
 {
@@ -488,7 +488,7 @@ static int open_signals(void)
 		sigaddset(&set, SIGUSR2);
 	}
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);	/* a write says so, too */
+	signal(SIGPIPE, SIG_IGN);	/* a write fails instead */
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
@@ -516,8 +516,8 @@ static void find_otherend(struct bus_device *dev)
 }
 
 /*
- * May this end write its state? Tried in a transaction that is given up. If this
- * domain has no transaction left, writing will tell.
+ * May this end write its state? This tries it in a transaction and aborts that. If the
+ * domain has no transaction left, the first real write will show it.
  */
 static bool may_write(struct bus_device *dev)
 {
@@ -582,8 +582,8 @@ static void unlock(void)
 }
 
 /*
- * The file says which process drives which end, for xbdoctor; it is removed when
- * this process ends, and is free if that was killed.
+ * The file tells xbdoctor which process drives which end. The process removes it when
+ * it ends; if the process is killed, the file stays, but is not locked.
  */
 static void take_lock(const struct bus_device *dev)
 {
@@ -651,7 +651,7 @@ static unsigned int own_domid(struct bus_device *dev)
 	return domid;
 }
 
-/* The domain's number tells, and if that is the same by chance its watch does, a little later. */
+/* The domain's number shows it; if that is the same by chance, its watch does, a little later. */
 bool bus_restored(struct bus_device *dev)
 {
 	dev->restored |= own_domid(dev) != dev->domid;
@@ -682,8 +682,8 @@ static void sleep_on(int status, void *unused)
 }
 
 /*
- * Linux does not know a port from before a restore any more, and takes closing it for a
- * bug of its own (evtchn_unbind_from_user()).
+ * Linux no longer knows a port from before a restore, and treats closing it as a bug of
+ * its own (evtchn_unbind_from_user()).
  */
 void bus_keep_stale(void)
 {
@@ -697,9 +697,9 @@ void bus_keep_stale(void)
 /* -- from the device's first state to its last ----------------------------------- */
 
 /*
- * A watch fires once when it is set, so the other end's state is looked at whatever it
- * is by then. The last watch is of a node that nobody writes: a restored guest's kernel
- * sets all watches again, the last one first, and it fires once more before the others.
+ * A watch fires once when it is set, so this end reads the other's state in any case.
+ * The last watch is on a node that nobody writes: a restored guest's kernel sets all
+ * watches again, the last one first, so this one fires again before the others.
  */
 static void begin(struct bus_device *dev)
 {
@@ -730,8 +730,8 @@ struct bus_device *bus_open(int argc, char **argv)
 
 /*
  * This guest was saved and restored. It is another domain now, what it shared is void,
- * and its device, if it is there again, is nobody's. This process cannot know of it
- * before: Linux tells it of XenStore's changes in the thread that saves the guest.
+ * and its device, if it exists again, has no driver. This process cannot learn of it
+ * earlier: Linux reports changes in XenStore in the thread that saves the guest.
  */
 static void move(struct bus_device *dev)
 {
@@ -766,9 +766,9 @@ void bus_follow(struct bus_device *dev)
 }
 
 /*
- * Something changed in XenStore. Several changes may have come as one, so each
- * time everything is looked at as it is now. Without its state a directory is gone. A
- * driver that has given up follows no more.
+ * Something changed in XenStore. Several changes may have come as one, so this reads
+ * everything as it is now. A directory without a state is gone. A driver that has
+ * given up ignores the changes.
  */
 static void look_around(struct bus_device *dev)
 {
@@ -810,7 +810,7 @@ static void take_signal(struct bus_device *dev)
 	dev->done = true;
 }
 
-/* How long there is nothing to do, in ms; -1 is for good. */
+/* How long to wait at most, in ms; -1 means for ever. */
 static int timeout(const struct bus_device *dev)
 {
 	uint64_t now = bus_now();
@@ -820,7 +820,7 @@ static int timeout(const struct bus_device *dev)
 	return dev->done ? 0 : -1;
 }
 
-/* What is waited for: first the signals, last XenStore, the driver's files between. */
+/* The files to wait for: first the signals, last XenStore, the driver's files between. */
 enum {
 	FD_SIGNAL,
 	FD_FILES,
@@ -894,7 +894,7 @@ int bus_leave(struct bus_device *dev)
 }
 
 /*
- * A file that is closed at the start would be the number of the next one opened:
+ * If a standard file is closed at the start, the next file opened gets its number:
  * messages would go to XenStore.
  */
 static void open_standard_files(void)
@@ -910,7 +910,7 @@ static void open_standard_files(void)
 			"standard output is closed, and what comes would be lost; if it may: >/dev/null");
 }
 
-/* It is weak: a program that drives a device among other things has its own. */
+/* A weak symbol: a program that drives a device among other things has its own main(). */
 #pragma weak main
 int main(int argc, char **argv)
 {

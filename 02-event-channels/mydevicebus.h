@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a process that drives an end of mydevice has in place of XenBus, and of the
+ * A process that drives an end of mydevice has this in place of XenBus and of the
  * kernel around a module. One process drives one end of one device.
  *
  * As with XenBus the driver fills in a structure of functions, which are called in the
@@ -16,7 +16,7 @@
 
 #include <xen/io/xenbus.h>
 
-struct peer;	/* what the driver keeps for its device: it alone knows */
+struct peer;	/* what the driver keeps for its device; private to the driver */
 
 /* How many files a driver can wait for. */
 #define BUS_MAX_FILES	3
@@ -26,7 +26,7 @@ struct peer;	/* what the driver keeps for its device: it alone knows */
  * @fd: the file
  * @events: what poll() is asked for
  * @wanted: asked before each wait: does the driver wait for it now? NULL: always
- * @ready: called with what poll() said, if it said anything; NULL: there is no such file
+ * @ready: called with the events that poll() found, if any; NULL: this entry is unused
  */
 struct bus_file {
 	int fd;
@@ -39,34 +39,34 @@ struct bus_file {
  * struct bus_device - one end of one device
  * @frontend: which end it is
  * @keep: stay when the other end closes, and wait for its next connection
- * @verbose: say each state that the other end is seen in
+ * @verbose: print each state that the other end is seen in
  * @number: the device's number
  * @id: what XenBus calls the device after its type: N, or DOMID-N at a backend
  * @nodename: this end's directory, relative to this domain's
  * @otherend: the other end's directory
  * @otherend_id: the domain that it is in
  * @state: this end's state
- * @xbt: what is read, is read in this transaction; XBT_NULL when there is none
- * @changed: what was read in the last one changed before its end
- * @told: bus_error() has spoken
- * @peer: the driver's own; NULL until it sets it
+ * @xbt: the transaction to read in; XBT_NULL when there is none
+ * @changed: what was read in the last transaction changed before its end
+ * @told: bus_error() has printed its message
+ * @peer: the driver's own data; NULL until the driver sets it
  * @files: what the driver waits for; it may change them at any time
  * @timer_at: when to call @timer, in ns of bus_now(); 0: not at all
  * @timer: sets @timer_at again, or to 0
  * @xs: the connection to XenStore
- * @signals: a file to read SIGINT and its kind from
+ * @signals: a file to read SIGINT and similar signals from
  * @domid: the domain that this process is in
  * @domain_seen: the watch of that number has fired for the first time
  * @restored: the guest was saved and restored since the driver's probe
  * @died: the other end was a process, and died: nothing more is expected of it
- * @gone: the device's nodes are gone, or not this end's any more
- * @taken: another driver has them
+ * @gone: the device's nodes are gone, or no longer this end's
+ * @taken: another driver has taken the nodes over
  * @broken: this end has given up, and said why
- * @told_to_end: by a signal
+ * @told_to_end: a signal told this process to end
  * @done: it is time to leave
  * @status: what the process exits with, one of sysexits.h
  *
- * A driver reads them, and writes @peer, @files, @timer_at, @timer, @died, @done and @status.
+ * A driver reads these, and writes @peer, @files, @timer_at, @timer, @died, @done and @status.
  */
 struct bus_device {
 	bool frontend;
@@ -112,9 +112,9 @@ enum bus_option_kind {
 };
 
 /**
- * struct bus_option - an option, as a module has parameters
+ * struct bus_option - an option, like a parameter of a module
  * @name: without the dashes; NULL ends a table
- * @value: is set if the option is given
+ * @value: set if the option is given
  * @kind: what follows it
  * @max: the largest number
  */
@@ -130,15 +130,15 @@ struct bus_option {
  * @usage: lines of --help about @options; or NULL
  * @options: a table of options beside those of every driver; or NULL
  * @output: standard output is the device's, so it must be open
- * @probe: the device is there, or there again after a restore: write the first state
+ * @probe: the device exists, or exists again after a restore: write the first state
  * @front_otherend_changed: this end is the frontend, and the backend has this state now
  * @back_otherend_changed: the same at a backend
  * @signalled: the process got SIGUSR1 or SIGUSR2; NULL: these end the process
- * @finished: called after whatever happened: is there nothing more to do?
+ * @finished: called after each wait: has this end nothing more to do?
  * @resume: the guest was restored, and what it shared is void: release it. Return
  *	false to leave
- * @remove: the way out: end the connection and take the nodes back
- * @release: the device is another's now: free everything
+ * @remove: this end leaves: end the connection and remove what it wrote
+ * @release: another driver may have the device now: free everything
  */
 struct bus_driver {
 	const char *usage;
@@ -167,13 +167,13 @@ extern const struct bus_driver bus_driver;
 struct bus_device *bus_open(int argc, char **argv);
 
 /**
- * bus_wait() - wait until something happens, and do what is to be done then
+ * bus_wait() - wait until something happens, and handle it
  * @dev: the device; call this again until its @done is set
  */
 void bus_wait(struct bus_device *dev);
 
 /**
- * bus_leave() - the way out, whatever the reason
+ * bus_leave() - leave the device, whatever the reason
  * @dev: the device; is freed
  *
  * Return: what the process exits with.
@@ -184,14 +184,14 @@ int bus_leave(struct bus_device *dev);
  * bus_start_reading() - from now on read in a transaction, if this domain may have one
  * @dev: the device
  *
- * If what was read changes, then the next state is not written, and bus_fatal() does
- * nothing. Both end the transaction.
+ * If what was read changes, the next state is not written, and bus_fatal() does nothing.
+ * Writing the state ends the transaction, and so does bus_fatal().
  */
 void bus_start_reading(struct bus_device *dev);
 
 /**
- * bus_changed() - is what was read in the transaction to be read again?
- * @dev: the device; a transaction that is still open is given up
+ * bus_changed() - must what was read in the transaction be read again?
+ * @dev: the device; a transaction that is still open is aborted
  */
 bool bus_changed(struct bus_device *dev);
 
@@ -200,7 +200,7 @@ bool bus_changed(struct bus_device *dev);
  * @dev: the device
  * @state: its new state
  *
- * Return: true if it is the new state; false if it was before, or is not now.
+ * Return: true if the state is new; false if it was the same before, or was not written.
  */
 bool bus_switch_state(struct bus_device *dev, enum xenbus_state state);
 
@@ -219,7 +219,7 @@ char *bus_read(struct bus_device *dev, const char *dir, const char *node);
  * @dev: the device
  * @dir: the node's directory
  * @node: its name
- * @otherwise: the number if the node cannot be read, or begins with none
+ * @otherwise: the number if the node cannot be read, or does not begin with a number
  *
  * Return: the number.
  */
@@ -231,8 +231,8 @@ int bus_read_int(struct bus_device *dev, const char *dir, const char *node, int 
  * @node: the node's name
  * @value: where to put it
  *
- * The other end may have written anything: what bus_parse_number() does not take is
- * refused.
+ * The other end may have written anything: what bus_parse_number() does not accept is
+ * an error.
  *
  * Return: false if it could not be read; this end has given up then.
  */
@@ -244,7 +244,7 @@ bool bus_read_number(struct bus_device *dev, const char *node, unsigned int *val
  *	and a line feed after it
  * @number: where to put it
  *
- * Return: false if it is none.
+ * Return: false if @text is not a number.
  */
 bool bus_parse_number(const char *text, unsigned int *number);
 
@@ -289,7 +289,7 @@ enum xenbus_state bus_otherend_state(struct bus_device *dev);
  * bus_follow() - have the driver look at the other end's state again
  * @dev: the device
  *
- * For a driver that could not follow it when it changed.
+ * For a driver that could not follow the state when it changed.
  */
 void bus_follow(struct bus_device *dev);
 
@@ -302,7 +302,7 @@ void bus_follow(struct bus_device *dev);
 void bus_await_release(struct bus_device *dev);
 
 /**
- * bus_error() - say what is wrong, on standard error and in XenStore, the first time
+ * bus_error() - report an error on standard error and in XenStore, the first time only
  * @dev: the device
  * @format: the message
  */
@@ -312,9 +312,9 @@ void bus_error(struct bus_device *dev, const char *format, ...)
 /**
  * bus_fatal() - say why this end cannot go on, and close; the process leaves
  * @dev: the device
- * @status: what it exits with. EX_OSERR is no lie of the other end's, but can happen to two
- *	honest ends, for want of memory, or because one was killed: with @keep the process
- *	waits for its next connection
+ * @status: what it exits with. EX_OSERR does not mean that the other end broke the protocol:
+ *	it can happen for lack of memory, or because an end was killed. With @keep the
+ *	process then waits for its next connection
  * @format: the message
  *
  * Return: false, for the caller to return.
@@ -323,13 +323,13 @@ bool bus_fatal(struct bus_device *dev, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /**
- * bus_forget_error() - take back what a predecessor left in the error node
+ * bus_forget_error() - remove what a predecessor left in the error node
  * @dev: the device
  */
 void bus_forget_error(struct bus_device *dev);
 
 /**
- * bus_restored() - is this guest another one than at its start?
+ * bus_restored() - was this guest restored?
  * @dev: the device
  *
  * Return: true if it was saved and restored since the driver's probe.
@@ -339,8 +339,8 @@ bool bus_restored(struct bus_device *dev);
 /**
  * bus_keep_stale() - keep the files of this process open until the guest ends
  *
- * What was opened before a restore may not be closed, not by exit() either. When this
- * process ends a child of it goes on sleeping.
+ * What was opened before a restore must not be closed, not even by exit(). When this
+ * process ends, a child of it sleeps on and keeps the files open.
  */
 void bus_keep_stale(void);
 
@@ -360,7 +360,7 @@ void bus_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
  */
 void bus_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/** bus_die() - end the process because of what went wrong before anything was written */
+/** bus_die() - end the process because of an error before anything was written */
 void bus_die(int status, const char *format, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
 
@@ -370,7 +370,7 @@ const char *bus_otherend(const struct bus_device *dev);
 /** bus_strstate() - the name of a state */
 const char *bus_strstate(enum xenbus_state state);
 
-/** bus_now() - nanoseconds of a clock that nobody sets */
+/** bus_now() - nanoseconds of the monotonic clock, which nobody sets */
 uint64_t bus_now(void);
 
 #endif /* MYDEVICEBUS_H */

@@ -32,7 +32,7 @@
  * struct mydevicefront_info - one device, from probe to remove
  * @dev: the device on the XenBus
  * @version: the protocol version of this connection, 0 when there is none
- * @told: for each errno, whether the log has it: why there is no connection
+ * @told: for each errno, whether the log has it as the reason for no connection
  * @lock: serialises connecting and disconnecting with the sysfs attributes;
  *	the interrupt handler does not take it
  * @evtchn: the event channel's port in this domain
@@ -55,14 +55,14 @@ struct mydevicefront_info {
 	atomic64_t round_trip;
 };
 
-/* Notifies the backend. The caller knows that the irq is bound. */
+/* Notifies the backend. The irq must be bound. */
 static void mydevicefront_notify(struct mydevicefront_info *info)
 {
 	atomic_inc(&info->events_sent);
 	notify_remote_via_irq(info->irq);
 }
 
-/* The first event after a notification by hand is taken for its answer. */
+/* The first event after a notification by hand counts as its answer. */
 static void mydevicefront_take_time(struct mydevicefront_info *info)
 {
 	s64 notified_at = atomic64_xchg(&info->notified_at, 0);
@@ -73,7 +73,7 @@ static void mydevicefront_take_time(struct mydevicefront_info *info)
 
 /*
  * The backend notified. Hard interrupt context: nothing here sleeps or takes a
- * mutex. An interrupt is over with its EOI, the end of interrupt. Here it is sent
+ * mutex. An interrupt ends with its EOI (end of interrupt). Here the EOI is sent
  * late, by xen_irq_lateeoi() when the event has been handled, and until then the
  * channel is masked: a backend that never stops notifying cannot keep this
  * domain busy (XSA-391). What is used here is set up before the interrupt is
@@ -144,10 +144,10 @@ static struct attribute *mydevicefront_attrs[] = {
 ATTRIBUTE_GROUPS(mydevicefront);
 
 /*
- * Writes this end's state. xenbus_switch_state() needs a transaction, of which a
- * domain may have only a few open at a time, and returns 0 even if there is none.
- * dev->state shows that: it is the old one then, and a plain write may do, unless
- * the node is gone or somebody else has written there.
+ * Writes this end's state. xenbus_switch_state() needs a transaction. A domain may
+ * have only a few open at a time, and the function returns 0 even if it got none.
+ * Then dev->state is still the old one, and a plain write may do, unless the node is
+ * gone or somebody else has written there.
  */
 static void mydevicefront_switch_state(struct mydevicefront_info *info,
 				       enum xenbus_state state)
@@ -186,13 +186,13 @@ static int mydevicefront_give_up(struct mydevicefront_info *info, int err,
 
 /*
  * The XenStore nodes of a device of ours appeared, or the driver was bound to
- * it again through sysfs. There is nothing to do yet but to say that this end
- * is new: the backend's offer comes with its state InitWait.
+ * it again through sysfs. For now this only says that this end is new: the
+ * backend's offer comes with its state InitWait.
  *
  * It runs in XenBus's thread, xenwatch, or in the process that loads or binds the
- * driver. Like every XenBus callback it may sleep, but not for another domain, nor
- * for a disk: the disk's own frontend may need xenwatch to answer. So memory is
- * allocated without reclaim by I/O, here and in everything that is called.
+ * driver. Like every XenBus callback it may sleep, but must not wait for another domain
+ * or for a disk: the disk's own frontend may need xenwatch to answer. So memory is
+ * allocated without reclaim by I/O, here and in everything that this calls.
  */
 static int mydevicefront_probe(struct xenbus_device *dev,
 			       const struct xenbus_device_id *id)
@@ -233,7 +233,7 @@ static unsigned int mydevicefront_pick_version(char *versions)
 
 /*
  * Reads the backend's offer and decides what this connection will be like. If
- * there is no version for it, "version" tells the backend what this end speaks.
+ * no version fits both ends, "version" tells the backend what this end speaks.
  */
 static int mydevicefront_negotiate(struct mydevicefront_info *info)
 {
@@ -259,9 +259,9 @@ static int mydevicefront_negotiate(struct mydevicefront_info *info)
 }
 
 /*
- * Gives back a port that could not be bound. Depending on where binding failed the
- * kernel has closed it already (events_base.c), and a port that is closed twice
- * can be somebody else's by then. So the hypervisor is asked.
+ * Closes a port that could not be bound. Depending on where binding failed, the
+ * kernel has closed it already (events_base.c), and by now the port can be
+ * somebody else's. So this asks the hypervisor first.
  */
 static void mydevicefront_free_evtchn(struct mydevicefront_info *info)
 {
@@ -334,7 +334,7 @@ static int mydevicefront_publish(struct mydevicefront_info *info)
 	return err;
 }
 
-/* Ends the use of a connection at this end. What is shared stays shared. */
+/* This end stops using a connection. What is shared stays shared. */
 static void mydevicefront_stop(struct mydevicefront_info *info)
 {
 	if (info->irq)
@@ -347,7 +347,7 @@ static void mydevicefront_stop(struct mydevicefront_info *info)
 	info->version = 0;
 }
 
-/* Releases all that belongs to a connection, however much of it there is. */
+/* Releases everything that belongs to a connection, however much of that exists. */
 static void mydevicefront_disconnect(struct mydevicefront_info *info)
 {
 	mydevicefront_stop(info);
@@ -383,7 +383,7 @@ static void mydevicefront_go_live(struct mydevicefront_info *info)
 			     info->version);
 }
 
-/* Tells the backend that this end uses the connection no more. */
+/* Tells the backend that this end no longer uses the connection. */
 static void mydevicefront_switch_to_closed(struct mydevicefront_info *info)
 {
 	if (info->dev->state == XenbusStateClosed)
@@ -452,10 +452,10 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 /*
  * The guest was saved and is restored, perhaps on another host, and its new nodes
  * are there: a new device in all but name. What it shared with the old backend
- * does not exist any more, here as there. XenBus has set this end's state to
+ * no longer exists at either end. XenBus has set this end's state to
  * Initialising and watches the backend's next. (A save that was cancelled has
- * changed nothing, and nobody is told of it.) User space is still frozen, and so
- * may the disk be: nothing here waits for either.
+ * changed nothing, and nobody is told of it.) User space is still frozen, and the
+ * disk may be, too: nothing here waits for either.
  */
 static int mydevicefront_resume(struct xenbus_device *dev)
 {

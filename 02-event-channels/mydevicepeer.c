@@ -5,8 +5,8 @@
  * what a frontend does, back_ what a backend does, peer_ what both do.
  *
  * mydevicebus.h is what the process has in place of XenBus, mydevice.h is what the two
- * ends agree on; this end cannot tell, and need not, what its other end is. An other end
- * that breaks the protocol ends the process, with one line.
+ * ends agree on. This end cannot tell, and need not know, what the other end is. If the
+ * other end breaks the protocol, the process ends with one line.
  */
 #include <errno.h>
 #include <limits.h>
@@ -40,9 +40,9 @@ enum {
  * struct peer - one device, from probe to release
  * @dev: the device on the bus
  * @version: the protocol version of this connection, 0 when there is none
- * @over: a connection of this end has come to its end
+ * @over: this end has had a connection, and it is over
  * @answer: answer each event with one of our own
- * @log: where the libraries tell of errors
+ * @log: where the libraries report errors
  * @evtchn: the event channels of this process
  * @port: the event channel's port in this domain, -1 when there is none
  * @heard: the first event has come, if binding makes one
@@ -64,20 +64,20 @@ struct peer {
 	uint64_t notified_at;
 };
 
-/* Is this connection the first, or are more to follow? */
+/* May a connection begin: the first one, or with --keep another one? */
 static bool peer_stays(const struct peer *peer)
 {
 	return peer->dev->keep || !peer->over;
 }
 
-/* Notifies the other end. The caller knows that the port is bound. */
+/* Notifies the other end. The port must be bound. */
 static void peer_notify(struct peer *peer)
 {
 	peer->events_sent++;
 	xenevtchn_notify(peer->evtchn, peer->port);
 }
 
-/* The first event after a notification by hand is taken for its answer. */
+/* The first event after a notification by hand counts as its answer. */
 static void peer_take_time(struct peer *peer)
 {
 	if (peer->notified_at)
@@ -92,8 +92,8 @@ static void peer_unmask(struct peer *peer)
 }
 
 /*
- * The other end notified. The port is masked until xenevtchn_unmask(): that is what
- * the EOI is in the kernel, and is done when the event has been handled.
+ * The other end notified. The port is masked until xenevtchn_unmask(), which is what
+ * the EOI is in the kernel, and is called when the event has been handled.
  */
 static void peer_interrupt(struct peer *peer, short revents)
 {
@@ -124,7 +124,7 @@ static void peer_say_counts(const struct peer *peer)
 	bus_say("events: %u sent, %u received", peer->events_sent, peer->events_received);
 }
 
-/* A signal stands for what the modules have attributes in sysfs for. */
+/* Signals do what the modules have attributes in sysfs for. */
 static void peer_signalled(struct bus_device *dev, int signal)
 {
 	struct peer *peer = dev->peer;
@@ -175,7 +175,7 @@ static void peer_open_evtchn(struct peer *peer)
 }
 
 /*
- * The device is there, or there again after this guest was restored. With its first
+ * The device exists, or exists again after this guest was restored. With its first
  * state this end says that it is new: a frontend waits for an offer, a backend makes
  * one.
  */
@@ -218,8 +218,8 @@ static unsigned int front_pick_version(char *versions)
 }
 
 /*
- * There is no version for both ends. That is no lie, so it is said once, and a process
- * that stays waits for another backend. This one learns the reason from "version".
+ * No version fits both ends. That is no breach of the protocol: it is reported once, and
+ * a process that stays waits for another backend. "version" tells this one the reason.
  */
 static void front_refuse(struct peer *peer, const char *versions)
 {
@@ -241,11 +241,11 @@ static bool front_negotiate(struct peer *peer)
 
 	versions = bus_read(dev, dev->otherend, MYDEVICE_NODE_VERSIONS);
 	if (!versions && bus_otherend_state(dev) != XenbusStateInitWait)
-		return false;		/* it has left, and took that with it */
+		return false;		/* it has left, and removed its offer */
 	if (!versions)
 		return bus_fatal(dev, EX_PROTOCOL, "reading %s/%s: %s", dev->otherend,
 				 MYDEVICE_NODE_VERSIONS, strerror(errno));
-	copy = strndup(versions, 32);	/* enough to say */
+	copy = strndup(versions, 32);	/* enough for the message */
 	peer->version = front_pick_version(versions);
 	if (!peer->version)
 		front_refuse(peer, copy);
@@ -295,7 +295,7 @@ static xenevtchn_port_or_error_t back_bind(struct peer *peer)
 	return port;
 }
 
-/* An event comes when the backend binds its port, and nobody has sent it. */
+/* When the backend binds its port, an event comes that nobody sent. */
 static bool peer_setup_evtchn(struct peer *peer)
 {
 	peer->heard = peer->dev->frontend;
@@ -307,8 +307,8 @@ static bool peer_setup_evtchn(struct peer *peer)
 }
 
 /*
- * A port from before a restore must not be closed, not by exit() either. Its handle stays
- * open, and others are opened.
+ * A port from before a restore must not be closed, not even by exit(). Its handle stays
+ * open, and another one is opened.
  */
 static void peer_free_evtchn(struct peer *peer)
 {
@@ -341,7 +341,7 @@ static bool front_publish(struct peer *peer)
 	       bus_fatal(dev, EX_IOERR, "publishing in %s: %s", dev->nodename, strerror(errno));
 }
 
-/* Ends the use of a connection at this end. What is shared stays shared. */
+/* This end stops using a connection. What is shared stays shared. */
 static void peer_stop(struct peer *peer)
 {
 	peer_free_evtchn(peer);
@@ -349,7 +349,7 @@ static void peer_stop(struct peer *peer)
 	peer->version = 0;
 }
 
-/* Releases all that belongs to a connection, however much of it there is. */
+/* Releases everything that belongs to a connection, however much of that exists. */
 static void peer_disconnect(struct peer *peer)
 {
 	peer_stop(peer);
@@ -390,8 +390,8 @@ static bool back_connect(struct peer *peer)
 }
 
 /*
- * Connects to the frontend that says Initialised now. It may be restarted at any moment:
- * one transaction holds together what is read and Connected. If any of it has changed,
+ * Connects to the frontend that says Initialised now. It may be restarted at any moment,
+ * so this reads, and then writes Connected, in one transaction. If what it read has changed,
  * this end looks again, but not for ever.
  */
 static void back_try_connect(struct peer *peer)
@@ -427,7 +427,7 @@ static void back_explain_refusal(struct peer *peer)
 			  MYDEVICE_VERSION);
 }
 
-/* Tells the other end that this end uses the connection no more. */
+/* Tells the other end that this end no longer uses the connection. */
 static void peer_close(struct peer *peer, enum xenbus_state state)
 {
 	if (bus_switch_state(peer->dev, state))
@@ -545,7 +545,7 @@ static bool peer_resume(struct bus_device *dev)
 	return peer_stays(peer);
 }
 
-/* Takes back what this end wrote for the other, but its state. */
+/* Removes what this end wrote for the other, except its state. */
 static void peer_withdraw(struct peer *peer)
 {
 	struct bus_device *dev = peer->dev;
@@ -557,9 +557,9 @@ static void peer_withdraw(struct peer *peer)
 }
 
 /*
- * The way out, whatever the reason. Nothing is released before this end has said so,
- * or it would seem to have died. A frontend takes its pages back when the backend has let
- * go of them, a backend lets go before it is Closed.
+ * This end leaves, whatever the reason. It says so before it releases anything, or it
+ * would seem to have died. A frontend takes its pages back when the backend has let
+ * go of them; a backend lets go before it is Closed.
  */
 static void peer_remove(struct bus_device *dev)
 {

@@ -12,8 +12,8 @@
  * XenStore nodes
  * ==============
  *
- * Each end writes in its own directory and reads the other's; what it reads
- * there it checks. Numbers are decimal. A node that is not listed is ignored: this
+ * Each end writes in its own directory and reads the other's, and checks what it
+ * reads there. Numbers are decimal. An end ignores a node that is not listed: this
  * is how the protocol can grow.
  *
  * Written by the activation (the toolstack), in both directories:
@@ -23,8 +23,8 @@
  *
  * state
  *	Values:		enum xenbus_state; the activation writes 1, Initialising
- *	Afterwards written by the end itself, and by a toolstack that takes
- *	the device away: 5, Closing, in the backend's directory.
+ *	Afterwards the end itself writes it. A toolstack that takes the
+ *	device away writes 5, Closing, in the backend's directory.
  *
  * online (backend's)
  *	Values:		1, or 0 when the device is being taken away
@@ -44,7 +44,7 @@
  * feature-NAME
  *	Values:		0 or 1
  *	Default:	0
- *	What it offers beyond its version. No version has one yet.
+ *	What it offers beyond its version. No version has a feature yet.
  *
  * Written by the frontend, in one transaction before it goes to Initialised:
  *
@@ -86,26 +86,26 @@
  *                                                             -> Connected
  *   sees Connected    -> Connected
  *
- * The end. Either end goes to Closing, or to Closed at once when its driver
+ * Closing. Either end goes to Closing, or directly to Closed when its driver
  * leaves. The frontend stops its users, then says Closed; the backend releases
  * what it holds of the frontend's, then says Closed; then the frontend releases
  * the rest. A backend whose node "online" is 1 stays and waits for another
  * connection; one that is not online goes away.
  *
- * Reconnecting. The end that was probed anew opens: a frontend with
+ * Reconnecting. The end that was probed again begins: a frontend with
  * Initialising, a backend with InitWait. The end that stayed follows: a backend
  * that sees Initialising offers again and goes to InitWait, a frontend that
  * sees InitWait publishes again. A guest that was saved and is restored has new
- * directories, made by another activation, and opens as if probed anew.
+ * directories, made by another activation, and begins as if probed again.
  * An end whose peer broke the protocol follows it to Closed and no further: it
  * stays there until its driver is bound again, or the device activated again.
  * So does a frontend whose backend offers again before it has unmapped the old
  * pages.
  *
  * Errors. An end that cannot go on, or does not accept what it reads, writes
- * the reason to error/DIRECTORY/error (its own domain's, as xenbus_dev_fatal()
- * does) and goes to Closing, then to Closed. It gives each reason once, until it is
- * bound again: a peer can cause one a thousand times a second.
+ * the reason to error/DIRECTORY/error in its own domain, as xenbus_dev_fatal()
+ * does, and goes to Closing, then to Closed. It gives each reason once, until it is
+ * bound again, because a peer can cause one a thousand times a second.
  *
  * Events
  * ======
@@ -118,10 +118,10 @@
  * =============
  *
  * The frontend grants the index page, struct mydevice_index. Each end has a half of
- * it, writes nothing but that, and reads the other. Before Initialised the frontend
+ * it, writes only to that half, and reads the other. Before Initialised the frontend
  * writes into both halves where the indices begin; everything else is 0.
- * Before Connected the backend reads the frontend's half, each index once, and begins
- * its own half again.
+ * Before Connected the backend reads the frontend's half, each index once, and
+ * resets its own half.
  *
  * Rings. For the bytes in each direction the frontend grants a ring of pages. The index
  * page lists their references and says how many there are; the backend reads each of
@@ -132,13 +132,13 @@
  * Claims. What an end reads in the index page is a claim: it reads once, checks
  * against the last claim that it accepted, and uses what it checked (XSA-39,
  * XSA-155). A producer may move forward into free space, a consumer up to what
- * was produced; an end that claims anything else is broken, and its peer uses
- * the connection no more: its readers and writers fail, and it sends no EOI.
+ * was produced; an end that claims anything else is broken, and its peer stops
+ * using the connection: its readers and writers fail, and it sends no EOI.
  *
  * Order. (P) A producer writes the bytes, then its index; a consumer reads the
  * index, then the bytes. (C) A consumer reads the bytes, then writes its index;
- * a producer reads the index, then writes over the bytes. A barrier of that kind
- * stands between the two at either end.
+ * a producer reads the index, then overwrites the bytes. Each end keeps this order
+ * with a barrier between the two steps.
  *
  * Wake-ups. A notification goes only to an end that asked for it. Each end publishes
  * its wake-up index; the other notifies when its own index reaches that.
@@ -148,21 +148,21 @@
  * end that finds its wake-up index passed already does not sleep. A consumer asks
  * for the next byte. A producer asks for half of the ring to be free, because an event
  * for every few bytes would cost more than the bytes.
- * While somebody waits in fsync it asks for the next byte to be consumed.
- * Both wake-up indices begin with 0.
+ * While somebody waits in fsync, it asks for the next byte to be consumed.
+ * Both wake-up indices start at 0.
  *
  * Life. An end may be a process, and die without a word in XenStore. So each end
- * writes 1 to alive in its half with the rest, and an end that is a process has
- * its kernel write 0 there and notify when its memory goes (the unmap
- * notifications of gntdev and gntalloc). An end that goes by itself says Closing or
- * Closed before. An end that is Connected and reads 0 there on a notification treats the
- * connection as closed and goes to Closed, if the other has not said that it goes.
+ * writes 1 to alive when it sets up its half. An end that is a process has its kernel
+ * write 0 there and notify when its memory is unmapped (the unmap notifications of
+ * gntdev and gntalloc). An end that leaves properly says Closing or Closed first. An
+ * end that is Connected and reads 0 there on a notification treats the connection as
+ * closed and goes to Closed, unless the other end has said that it leaves.
  *
  * What the calls return
  * =====================
  *
  * At either end the device has a node in /dev. A file belongs to the connection
- * that there was when it was opened. (U) stands for: first what is unread.
+ * that existed when it was opened. (U) means that the unread bytes come first.
  *
  *		Connected		closed		device gone	broken
  *   open	a file; EBUSY if	ENOTCONN	ENOENT, ENXIO	EIO, then
@@ -174,16 +174,16 @@
  *									then hup, too
  *
  * Closed: the other end closed, was restarted or vanished, the toolstack took
- * the device away, or the guest was restored; it is for good, for this file.
+ * the device away, or the guest was restored; for this file that is final.
  * Gone: this end's driver was unbound or its nodes removed while Connected.
- * Broken: the other end broke the protocol, or there was no memory to keep (U).
+ * Broken: the other end broke the protocol, or this end had no memory to keep (U).
  * "Then": when the other end has closed, too.
- * EAGAIN is for O_NONBLOCK; other calls wait, and a signal ends the waiting with
- * what was moved so far, or EINTR, or the call is restarted as SA_RESTART has it.
- * EFAULT comes if nothing could be moved before the address that is none. Reading or
+ * EAGAIN is for O_NONBLOCK; other calls wait. A signal ends the wait: the call returns
+ * what it has moved so far, or EINTR, or is restarted if SA_RESTART says so.
+ * EFAULT means that nothing could be moved before the bad address. Reading or
  * writing 0 bytes returns 0.
- * fsync waits until the other end has consumed all that was written before, and only
- * a fatal signal ends that; it returns 0 in every state but broken if all was consumed.
+ * fsync waits until the other end has consumed everything written before; only
+ * a fatal signal ends that wait. If all was consumed it returns 0 in every state but broken.
  */
 #ifndef MYDEVICE_H
 #define MYDEVICE_H
@@ -244,10 +244,10 @@ enum mydevice_version {
  * @cons: index of the next byte it will take from its incoming ring
  * @prod_event: as a consumer: notify me when your @prod reaches this
  * @cons_event: as a producer: notify me when your @cons reaches this
- * @alive: 1; 0 when this end is no more. A byte, because that is what Xen's
- *	devices clear for a process that ends
+ * @alive: 1, or 0 once this end is gone. It is a byte because Xen's devices
+ *	clear a byte for a process that ends
  * @reserved: zero; makes the half a cache line, so that the two ends do not
- *	write to the same one
+ *	write to the same line
  */
 struct mydevice_end {
 	__u32 prod;
@@ -279,11 +279,11 @@ struct mydevice_index {
 
 /**
  * struct mydevice_ring - one direction, as one end keeps it in private memory
- * @page: where its pages are, which need not follow each other
- * @run: for each page, how many follow each other from it on: mydevice_find_runs()
+ * @page: where its pages are; they need not be contiguous
+ * @run: for each page, how many are contiguous from it on: mydevice_find_runs()
  * @pages: how many pages it has, a power of two
- * @prod: the producer's index: its own one, or the last that was accepted
- * @cons: the consumer's index: its own one, or the last that was accepted
+ * @prod: the producer's index: this end's own, or the last that was accepted
+ * @cons: the consumer's index: this end's own, or the last that was accepted
  * @claim: what the peer said last, accepted or not
  */
 struct mydevice_ring {
@@ -296,7 +296,7 @@ struct mydevice_ring {
 };
 
 /**
- * mydevice_find_runs() - find out which of a ring's pages follow each other
+ * mydevice_find_runs() - find out which of a ring's pages are contiguous
  * @ring: the ring; its @page and @pages are set
  */
 static inline void mydevice_find_runs(struct mydevice_ring *ring)
@@ -311,7 +311,7 @@ static inline void mydevice_find_runs(struct mydevice_ring *ring)
 }
 
 /**
- * mydevice_set_pages() - say where the ring's pages are, if they follow each other
+ * mydevice_set_pages() - say where the ring's pages are, if they are contiguous
  * @ring: the ring; its @pages is set
  * @memory: the first page, or NULL for none
  */
@@ -348,8 +348,8 @@ static inline __u32 mydevice_free(const struct mydevice_ring *ring)
  * @ring: the incoming ring
  * @prod: what the peer claims; the caller has read it once
  *
- * Return: false if the peer lies, that is, if it went backwards or beyond what
- * the ring can hold; the ring is unchanged then.
+ * Return: false if the claim is impossible, because it goes backwards or beyond
+ * what the ring can hold; the ring is unchanged then.
  */
 static inline bool mydevice_accept_prod(struct mydevice_ring *ring, __u32 prod)
 {
@@ -364,8 +364,8 @@ static inline bool mydevice_accept_prod(struct mydevice_ring *ring, __u32 prod)
  * @ring: the outgoing ring
  * @cons: what the peer claims; the caller has read it once
  *
- * Return: false if the peer lies, that is, if it went backwards or beyond what
- * was produced; the ring is unchanged then.
+ * Return: false if the claim is impossible, because it goes backwards or beyond
+ * what was produced; the ring is unchanged then.
  */
 static inline bool mydevice_accept_cons(struct mydevice_ring *ring, __u32 cons)
 {
@@ -380,11 +380,11 @@ static inline bool mydevice_accept_cons(struct mydevice_ring *ring, __u32 cons)
  * @seen: the index at that event; updated if it has
  * @claim: what the peer claims now; any value is safe
  * @accepted: the last of its claims that was accepted
- * @size: the ring's size: no claim so far ahead is acceptable
+ * @size: the ring's size: a claim further ahead is not acceptable
  *
  * Tells an event that has a reason from one that has none. A peer can move an
- * index back and forth for ever, so only a move forward counts that could be
- * accepted, or that a reader or writer has accepted meanwhile.
+ * index back and forth for ever, so a move counts only if it goes forward and could
+ * be accepted, or if a reader or writer has accepted it meanwhile.
  *
  * Return: true if it has.
  */
@@ -393,7 +393,7 @@ static inline bool mydevice_moved(__u32 *seen, __u32 claim, __u32 accepted, __u3
 	__u32 before = *seen - accepted, ahead = claim - accepted;
 
 	if (ahead > size)
-		ahead = 0;	/* a lie: only what was accepted counts */
+		ahead = 0;	/* impossible: only what was accepted counts */
 	if (before <= size && ahead <= before)
 		return false;
 	*seen = accepted + ahead;
@@ -419,7 +419,7 @@ static inline bool mydevice_passed(__u32 event, __u32 before, __u32 after)
  * @in: the incoming ring
  * @theirs: the half of the index page that the peer writes
  *
- * Return: false if the peer lies; @in is unchanged then, but for its @claim.
+ * Return: false if the claim is impossible; then only the @claim of @in has changed.
  */
 static inline bool mydevice_look_prod(struct mydevice_ring *in,
 				      const struct mydevice_end *theirs)
@@ -436,7 +436,7 @@ static inline bool mydevice_look_prod(struct mydevice_ring *in,
  * @out: the outgoing ring
  * @theirs: the half of the index page that the peer writes
  *
- * Return: false if the peer lies; @out is unchanged then, but for its @claim.
+ * Return: false if the claim is impossible; then only the @claim of @out has changed.
  */
 static inline bool mydevice_look_cons(struct mydevice_ring *out,
 				      const struct mydevice_end *theirs)
@@ -454,7 +454,7 @@ static inline bool mydevice_look_cons(struct mydevice_ring *out,
  * @mine: the half of the index page that this end writes
  * @theirs: the peer's half
  *
- * Return: false if the peer lies. If @in is still empty a notification will come.
+ * Return: false if the claim is impossible. If @in is still empty, a notification will come.
  */
 static inline bool mydevice_ask_prod(struct mydevice_ring *in, struct mydevice_end *mine,
 				     const struct mydevice_end *theirs)
@@ -465,13 +465,13 @@ static inline bool mydevice_ask_prod(struct mydevice_ring *in, struct mydevice_e
 }
 
 /**
- * mydevice_ask_cons() - ask to be woken when the peer's consumer is somewhere, and look again
+ * mydevice_ask_cons() - ask to be woken at a consumer index, and look again
  * @out: the outgoing ring
  * @mine: the half of the index page that this end writes
  * @theirs: the peer's half
  * @event: the consumer index to be woken at
  *
- * Return: false if the peer lies. If @event is not reached a notification will come.
+ * Return: false if the claim is impossible. If @event is not reached, a notification will come.
  */
 static inline bool mydevice_ask_cons(struct mydevice_ring *out, struct mydevice_end *mine,
 				     const struct mydevice_end *theirs, __u32 event)
@@ -523,8 +523,8 @@ static inline bool mydevice_tell_cons(const struct mydevice_ring *in,
  * mydevice_space_event() - where a producer that has no space wants to be woken
  * @ring: the outgoing ring
  *
- * When half of the ring is free: to wake a writer for every byte that was read
- * would cost an event each. (One that looks by itself may use any free byte.)
+ * When half of the ring is free: waking a writer for every byte that was read
+ * would cost an event each. (A writer that looks by itself may use any free byte.)
  *
  * Return: the consumer index to ask for.
  */
@@ -537,7 +537,7 @@ static inline __u32 mydevice_space_event(const struct mydevice_ring *ring)
  * mydevice_at() - the memory at an index
  * @ring: the ring
  * @index: a byte's index
- * @len: bytes wanted; returns how many of them follow each other there
+ * @len: bytes wanted; returns how many of them are contiguous there
  *
  * Return: the address of the first byte.
  */

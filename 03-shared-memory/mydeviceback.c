@@ -38,19 +38,19 @@ MODULE_PARM_DESC(max_ring_page_order,
  * @dev: the device on the XenBus
  * @version: the protocol version of this connection, 0 when there is none
  * @broken: the frontend broke the protocol: do not follow it
- * @told: for each errno, whether the log has it: why there is no connection
+ * @told: for each errno, whether the log has it as the reason for no connection
  * @reading: the transaction @xbt is open
- * @xbt: what the frontend published is read in it, and Connected written
+ * @xbt: in it this end reads what the frontend published, and writes Connected
  * @lock: serialises connecting and disconnecting with the sysfs attributes;
  *	the interrupt handler does not take it
  * @irq: what the event channel is bound to, 0 when there is none
- * @heard: the first event has come, which binding makes; the interrupt's own
+ * @heard: the first event, which binding makes, has come; only the interrupt uses this
  * @answer: answer each event with one of our own
  * @events_sent: notifications to the frontend during this connection
  * @events_received: interrupts during this connection
  * @stream: the stream of this connection, NULL when there is none
  * @node: the device node
- * @page: this domain's pages in whose place the frontend's are mapped: the index page,
+ * @page: this domain's pages that the frontend's are mapped over: the index page,
  *	then the rings'
  * @unmap: how to ask Xen to unmap each
  * @nr_pages: how many there are
@@ -76,10 +76,10 @@ struct mydeviceback_info {
 };
 
 /*
- * Writes this end's state. xenbus_switch_state() needs a transaction, of which a
- * domain may have only a few open at a time, and returns 0 even if there is none.
- * dev->state shows that: it is the old one then, and a plain write may do, unless
- * the node is gone or somebody else has written there.
+ * Writes this end's state. xenbus_switch_state() needs a transaction. A domain may
+ * have only a few open at a time, and the function returns 0 even if it got none.
+ * Then dev->state is still the old one, and a plain write may do, unless the node is
+ * gone or somebody else has written there.
  */
 static void mydeviceback_switch_state(struct mydeviceback_info *info,
 				      enum xenbus_state state)
@@ -110,9 +110,9 @@ static int mydeviceback_end_reading(struct mydeviceback_info *info, bool keep)
 /*
  * Closes and says why, in the log and in an error node: once for each @err, because a
  * frontend can cause this a thousand times a second. A frontend that breaks the
- * protocol is not followed any more: -EPROTO, or -ENOENT for a node that must be
- * there. Whatever can happen between two honest ends is no such thing: a lack of
- * memory, another version, a port or a page of a frontend that is being restarted.
+ * protocol (-EPROTO, or -ENOENT for a node that must exist) is not followed any more.
+ * What can happen between two correct ends does not count: a lack of memory, another
+ * version, a port or a page of a frontend that is being restarted.
  *
  * Return: @err, or -EAGAIN if what was read has changed meanwhile.
  */
@@ -137,7 +137,7 @@ static int mydeviceback_give_up(struct mydeviceback_info *info, int err,
 	return err;
 }
 
-/* Notifies the frontend. The caller knows that the irq is bound. */
+/* Notifies the frontend. The irq must be bound. */
 static void mydeviceback_notify(struct mydeviceback_info *info)
 {
 	atomic_inc(&info->events_sent);
@@ -161,7 +161,7 @@ static void mydeviceback_answer(struct mydeviceback_info *info)
 
 /*
  * The frontend notified. Hard interrupt context: nothing here sleeps or takes a
- * mutex. An interrupt is over with its EOI, the end of interrupt. Here it is sent
+ * mutex. An interrupt ends with its EOI (end of interrupt). Here the EOI is sent
  * late, by xen_irq_lateeoi() when the event has been handled, and until then the
  * channel is masked: a frontend that never stops notifying cannot keep this
  * domain busy (XSA-332). What is used here is set up before the interrupt is
@@ -174,7 +174,7 @@ static irqreturn_t mydeviceback_interrupt(int irq, void *dev_id)
 
 	mydeviceback_answer(info);
 	if (READ_ONCE(info->stream->broken))
-		return IRQ_HANDLED;	/* and no EOI: a liar is not heard again */
+		return IRQ_HANDLED;	/* and no EOI: a broken peer cannot interrupt again */
 	if (!mydevice_stream_event(info->stream) && !READ_ONCE(info->answer))
 		eoi = XEN_EOI_FLAG_SPURIOUS;
 	xen_irq_lateeoi(irq, eoi);
@@ -293,9 +293,9 @@ static int mydeviceback_add_node(struct mydeviceback_info *info)
  * it again through sysfs.
  *
  * It runs in XenBus's thread, xenwatch, or in the process that loads or binds the
- * driver. Like every XenBus callback it may sleep, but not for another domain, nor
- * for a disk: the disk's own driver may need xenwatch to answer. So memory is
- * allocated without reclaim by I/O, here and in everything that is called.
+ * driver. Like every XenBus callback it may sleep, but must not wait for another domain
+ * or for a disk: the disk's own driver may need xenwatch to answer. So memory is
+ * allocated without reclaim by I/O, here and in everything that this calls.
  */
 static int mydeviceback_probe(struct xenbus_device *dev,
 			      const struct xenbus_device_id *id)
@@ -331,9 +331,9 @@ out:
 }
 
 /*
- * Reads a number that the frontend published. It may have written anything: what
- * kstrtouint() does not take for a decimal number in the range of an unsigned int
- * is refused. (It takes a plus sign before, and a newline after.)
+ * Reads a number that the frontend published. The frontend may have written anything:
+ * what kstrtouint() does not accept as a decimal number in the range of an unsigned
+ * int is an error. (It accepts a plus sign before, and a newline after.)
  */
 static int mydeviceback_read(struct mydeviceback_info *info, const char *node,
 			     unsigned int *value)
@@ -392,8 +392,8 @@ static int mydeviceback_setup_evtchn(struct mydeviceback_info *info)
 }
 
 /*
- * Unmaps everything, and gives this domain's own pages back. One that Xen does not
- * unmap is leaked: the frontend's page is still there.
+ * Unmaps everything, and frees this domain's own pages. A page that Xen does not
+ * unmap is leaked, because the frontend's page is still mapped there.
  */
 static void mydeviceback_unmap(struct mydeviceback_info *info)
 {
@@ -412,9 +412,9 @@ static void mydeviceback_unmap(struct mydeviceback_info *info)
 }
 
 /*
- * Notes what Xen has mapped, for it to be unmapped, and gives the other pages back. The
- * guest chose the references, so any of them may be bad. @err is of all of them, and
- * some may be mapped even so.
+ * Notes what Xen has mapped, so that it can be unmapped, and frees the other pages. The
+ * guest chose the references, so any of them may be bad. @err is for the call as a whole:
+ * some pages may be mapped even so.
  */
 static int mydeviceback_note_mapped(struct mydeviceback_info *info,
 				    const struct gnttab_map_grant_ref *op, unsigned int nr,
@@ -456,9 +456,9 @@ static int mydeviceback_by_address(const void *a, const void *b)
 }
 
 /*
- * Maps the pages of these references, or some of them and reports an error. They take
- * the place of pages of this domain that have no memory.
- * Where those follow each other a copy does not end with the page, so they are sorted.
+ * Maps the pages of these references; after an error some of them may be mapped. They
+ * take the place of pages of this domain that have no memory.
+ * Those are sorted, because a copy need not end with the page if the next is contiguous.
  * Each reference is read once: the frontend can change it at any moment (XSA-155).
  */
 static int mydeviceback_map(struct mydeviceback_info *info, const grant_ref_t *ref,
@@ -486,7 +486,7 @@ static int mydeviceback_map(struct mydeviceback_info *info, const grant_ref_t *r
 	return err;
 }
 
-/* Says where the ring's pages are: those that were mapped from the @first on. */
+/* Says where the ring's pages are: those that were mapped, from number @first on. */
 static void mydeviceback_set_ring(struct mydeviceback_info *info,
 				  struct mydevice_ring *ring, unsigned int first)
 {
@@ -561,7 +561,7 @@ static int mydeviceback_setup_stream(struct mydeviceback_info *info)
 	return err;
 }
 
-/* Releases all that belongs to a connection, however much of it there is. */
+/* Releases everything that belongs to a connection, however much of that exists. */
 static void mydeviceback_disconnect(struct mydeviceback_info *info)
 {
 	info->broken |= mydevice_stream_stop(info->stream, -EPIPE);
@@ -626,9 +626,9 @@ fail:
 
 /*
  * Connects to the frontend that says Initialised now. It may be restarted at any
- * moment, and a backend that is Connected to what its predecessor published
- * is dead and does not know. So one transaction holds it together: what was read is
- * used only if none of it has changed when Connected is written. If it has changed,
+ * moment, and a backend that is Connected to what its predecessor published would
+ * never notice. So all of this is one transaction: what was read is used only if
+ * nothing in it has changed when Connected is written. If something has,
  * this end looks again, but not for ever.
  */
 static void mydeviceback_try_connect(struct mydeviceback_info *info)
@@ -685,9 +685,9 @@ static void mydeviceback_close(struct mydeviceback_info *info,
 }
 
 /*
- * The frontend is a process that died. Another connection may have come since, so the
- * index page is looked at again. And a frontend that says Closing or Closed went by
- * itself: its state tells. Called by a worker, and xenwatch may wait for the lock.
+ * The frontend is a process that died. Another connection may have begun since, so this
+ * reads the index page again. A frontend that says Closing or Closed has left properly,
+ * and did not die. Called by a worker, and xenwatch may wait for the lock.
  */
 static void mydeviceback_peer_died(void *end)
 {

@@ -46,7 +46,7 @@ MODULE_PARM_DESC(first_index,
  * @dev: the device on the XenBus
  * @version: the protocol version of this connection, 0 when there is none
  * @broken: the backend broke the protocol: do not follow it
- * @told: for each errno, whether the log has it: why there is no connection
+ * @told: for each errno, whether the log has it as the reason for no connection
  * @lock: serialises connecting and disconnecting with the sysfs attributes;
  *	the interrupt handler does not take it
  * @evtchn: the event channel's port in this domain
@@ -82,14 +82,14 @@ struct mydevicefront_info {
 	bool still_mapped;
 };
 
-/* Notifies the backend. The caller knows that the irq is bound. */
+/* Notifies the backend. The irq must be bound. */
 static void mydevicefront_notify(struct mydevicefront_info *info)
 {
 	atomic_inc(&info->events_sent);
 	notify_remote_via_irq(info->irq);
 }
 
-/* The first event after a notification by hand is taken for its answer. */
+/* The first event after a notification by hand counts as its answer. */
 static void mydevicefront_take_time(struct mydevicefront_info *info)
 {
 	s64 notified_at = atomic64_xchg(&info->notified_at, 0);
@@ -100,7 +100,7 @@ static void mydevicefront_take_time(struct mydevicefront_info *info)
 
 /*
  * The backend notified. Hard interrupt context: nothing here sleeps or takes a
- * mutex. An interrupt is over with its EOI, the end of interrupt. Here it is sent
+ * mutex. An interrupt ends with its EOI (end of interrupt). Here the EOI is sent
  * late, by xen_irq_lateeoi() when the event has been handled, and until then the
  * channel is masked: a backend that never stops notifying cannot keep this
  * domain busy (XSA-391). What is used here is set up before the interrupt is
@@ -115,7 +115,7 @@ static irqreturn_t mydevicefront_interrupt(int irq, void *dev_id)
 	atomic_inc(&info->events_received);
 	mydevicefront_take_time(info);
 	if (READ_ONCE(info->stream->broken))
-		return IRQ_HANDLED;	/* and no EOI: a liar is not heard again */
+		return IRQ_HANDLED;	/* and no EOI: a broken peer cannot interrupt again */
 	if (!mydevice_stream_event(info->stream) && !rung)
 		eoi = XEN_EOI_FLAG_SPURIOUS;
 	xen_irq_lateeoi(irq, eoi);
@@ -176,10 +176,10 @@ static struct attribute *mydevicefront_attrs[] = {
 ATTRIBUTE_GROUPS(mydevicefront);
 
 /*
- * Writes this end's state. xenbus_switch_state() needs a transaction, of which a
- * domain may have only a few open at a time, and returns 0 even if there is none.
- * dev->state shows that: it is the old one then, and a plain write may do, unless
- * the node is gone or somebody else has written there.
+ * Writes this end's state. xenbus_switch_state() needs a transaction. A domain may
+ * have only a few open at a time, and the function returns 0 even if it got none.
+ * Then dev->state is still the old one, and a plain write may do, unless the node is
+ * gone or somebody else has written there.
  */
 static void mydevicefront_switch_state(struct mydevicefront_info *info,
 				       enum xenbus_state state)
@@ -231,13 +231,13 @@ static const struct mydevice_stream_ops mydevicefront_stream_ops = {
 
 /*
  * The XenStore nodes of a device of ours appeared, or the driver was bound to
- * it again through sysfs. There is nothing to do yet but to say that this end
- * is new: the backend's offer comes with its state InitWait.
+ * it again through sysfs. For now this only says that this end is new: the
+ * backend's offer comes with its state InitWait.
  *
  * It runs in XenBus's thread, xenwatch, or in the process that loads or binds the
- * driver. Like every XenBus callback it may sleep, but not for another domain, nor
- * for a disk: the disk's own frontend may need xenwatch to answer. So memory is
- * allocated without reclaim by I/O, here and in everything that is called.
+ * driver. Like every XenBus callback it may sleep, but must not wait for another domain
+ * or for a disk: the disk's own frontend may need xenwatch to answer. So memory is
+ * allocated without reclaim by I/O, here and in everything that this calls.
  */
 static int mydevicefront_probe(struct xenbus_device *dev,
 			       const struct xenbus_device_id *id)
@@ -285,7 +285,7 @@ static unsigned int mydevicefront_pick_version(char *versions)
 
 /*
  * Reads the backend's offer and decides what this connection will be like. If
- * there is no version for it, "version" tells the backend what this end speaks.
+ * no version fits both ends, "version" tells the backend what this end speaks.
  */
 static int mydevicefront_negotiate(struct mydevicefront_info *info)
 {
@@ -311,9 +311,9 @@ static int mydevicefront_negotiate(struct mydevicefront_info *info)
 }
 
 /*
- * Gives back a port that could not be bound. Depending on where binding failed the
- * kernel has closed it already (events_base.c), and a port that is closed twice
- * can be somebody else's by then. So the hypervisor is asked.
+ * Closes a port that could not be bound. Depending on where binding failed, the
+ * kernel has closed it already (events_base.c), and by now the port can be
+ * somebody else's. So this asks the hypervisor first.
  */
 static void mydevicefront_free_evtchn(struct mydevicefront_info *info)
 {
@@ -372,8 +372,8 @@ static void mydevicefront_unshare(struct mydevicefront_info *info, unsigned int 
 }
 
 /*
- * Grants zeroed pages to the backend. XenBus takes them in pieces that lie together in
- * memory, and has a limit for those.
+ * Grants zeroed pages to the backend. XenBus takes them in pieces that are contiguous in
+ * memory, and limits their size.
  */
 static int mydevicefront_share(struct mydevicefront_info *info, unsigned int nr)
 {
@@ -387,7 +387,7 @@ static int mydevicefront_share(struct mydevicefront_info *info, unsigned int nr)
 		err = xenbus_setup_ring(info->dev, gfp, &memory, piece,
 					&info->ref[info->nr_pages]);
 		if (err == -ENOMEM && piece > 1) {
-			piece /= 2;	/* so much does not lie together */
+			piece /= 2;	/* so much is not contiguous */
 			continue;
 		}
 		if (err) {
@@ -418,7 +418,7 @@ static int mydevicefront_share_ring(struct mydevicefront_info *info,
 	return 0;
 }
 
-/* The index page says where the rings are. Both begin where @first_index says. */
+/* Writes into the index page where the rings are. Both begin at @first_index. */
 static void mydevicefront_fill_index(struct mydevicefront_info *info)
 {
 	struct mydevice_stream *stream = info->stream;
@@ -502,7 +502,7 @@ static int mydevicefront_publish(struct mydevicefront_info *info)
 	return err;
 }
 
-/* Ends the use of a connection at this end. What is shared stays shared. */
+/* This end stops using a connection. What is shared stays shared. */
 static void mydevicefront_stop(struct mydevicefront_info *info)
 {
 	info->broken |= mydevice_stream_stop(info->stream, -EPIPE);
@@ -516,7 +516,7 @@ static void mydevicefront_stop(struct mydevicefront_info *info)
 	info->version = 0;
 }
 
-/* Releases all that belongs to a connection, however much of it there is. */
+/* Releases everything that belongs to a connection, however much of that exists. */
 static void mydevicefront_disconnect(struct mydevicefront_info *info)
 {
 	mydevicefront_stop(info);
@@ -562,7 +562,7 @@ static void mydevicefront_go_live(struct mydevicefront_info *info)
 			     info->version);
 }
 
-/* Tells the backend that this end uses the connection no more. */
+/* Tells the backend that this end no longer uses the connection. */
 static void mydevicefront_switch_to_closed(struct mydevicefront_info *info)
 {
 	if (info->dev->state == XenbusStateClosed)
@@ -573,8 +573,8 @@ static void mydevicefront_switch_to_closed(struct mydevicefront_info *info)
 }
 
 /*
- * A backend that was restarted has let go of what its predecessor had mapped. One
- * that has not could make this end share page after page, and free none.
+ * A backend that was restarted must have let go of what its predecessor had mapped. If
+ * it has not, it could make this end share page after page, and free none.
  */
 static void mydevicefront_check_unmapped(struct mydevicefront_info *info)
 {
@@ -588,9 +588,9 @@ static void mydevicefront_check_unmapped(struct mydevicefront_info *info)
 }
 
 /*
- * The backend is a process that died. Another connection may have come since, so the
- * index page is looked at again. And a backend that is not Connected any more went by
- * itself: its state tells. Called by a worker, and xenwatch may wait for the lock.
+ * The backend is a process that died. Another connection may have begun since, so this
+ * reads the index page again. A backend that is no longer Connected has left properly,
+ * and did not die. Called by a worker, and xenwatch may wait for the lock.
  */
 static void mydevicefront_peer_died(void *end)
 {
@@ -673,12 +673,12 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 }
 
 /*
- * A page that the backend has mapped cannot be freed yet, and the kernel looks
- * at those only now and then. So a driver that is unbound by hand says Closed
- * and gives the backend two seconds to unmap. (One that is mapping right now
- * still says InitWait and is not waited for.) If the device's nodes are gone, or
- * were made again, this runs in xenwatch, where nobody waits for another domain.
- * Then the state in XenStore is not this end's own any more.
+ * A page that the backend has mapped cannot be freed yet, and the kernel tries
+ * again only now and then. So a driver that is unbound by hand says Closed and
+ * gives the backend two seconds to unmap. (It does not wait for a backend that is
+ * mapping right now, which still says InitWait.) If the device's nodes are gone, or
+ * were made again, this runs in xenwatch, which must not wait for another domain.
+ * Then the state in XenStore is no longer this end's own.
  */
 static void mydevicefront_wait_for_unmap(struct mydevicefront_info *info)
 {
@@ -702,10 +702,10 @@ static void mydevicefront_wait_for_unmap(struct mydevicefront_info *info)
 /*
  * The guest was saved and is restored, perhaps on another host, and its new nodes
  * are there: a new device in all but name. What it shared with the old backend
- * does not exist any more, here as there. XenBus has set this end's state to
+ * no longer exists at either end. XenBus has set this end's state to
  * Initialising and watches the backend's next. (A save that was cancelled has
- * changed nothing, and nobody is told of it.) User space is still frozen, and so
- * may the disk be: nothing here waits for either.
+ * changed nothing, and nobody is told of it.) User space is still frozen, and the
+ * disk may be, too: nothing here waits for either.
  */
 static int mydevicefront_resume(struct xenbus_device *dev)
 {
@@ -716,7 +716,7 @@ static int mydevicefront_resume(struct xenbus_device *dev)
 	mydevicefront_disconnect(info);
 	info->broken = false;
 	bitmap_zero(info->told, 256);
-	info->still_mapped = false;	/* by a backend of the past */
+	info->still_mapped = false;	/* by the earlier backend */
 	mutex_unlock(&info->lock);
 	memalloc_noio_restore(noio);
 	return 0;

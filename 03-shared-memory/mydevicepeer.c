@@ -5,8 +5,8 @@
  * what a frontend does, back_ what a backend does, peer_ what both do.
  *
  * mydevicebus.h is what the process has in place of XenBus, mydevice.h is what the two
- * ends agree on; this end cannot tell, and need not, what its other end is. An other end
- * that breaks the protocol ends the process, with one line.
+ * ends agree on. This end cannot tell, and need not know, what the other end is. If the
+ * other end breaks the protocol, the process ends with one line.
  */
 #include <errno.h>
 #include <limits.h>
@@ -24,10 +24,10 @@
 #include "mydevice.h"
 #include "mydevicebus.h"
 
-/* An event without a reason keeps the next one away, for 2^n ms up to this n. */
+/* An event without a reason delays the next one by 2^n ms, up to this n. */
 #define BRAKE_MAX	10
 
-/* A reason, or a pause of so many ns, forgives those before. */
+/* An event with a reason, or a pause of so many ns, ends the delays. */
 #define BRAKE_PAUSE	2000000000ull
 
 /* How long the last bytes wait for a reader of standard output, in ms. */
@@ -67,9 +67,9 @@ enum {
  * struct peer - one device, from probe to release
  * @dev: the device on the bus
  * @version: the protocol version of this connection, 0 when there is none
- * @over: a connection of this end has come to its end
+ * @over: this end has had a connection, and it is over
  * @answer: answer each event with one of our own
- * @log: where the libraries tell of errors
+ * @log: where the libraries report errors
  * @evtchn: the event channels of this process
  * @port: the event channel's port in this domain, -1 when there is none
  * @heard: the first event has come, if binding makes one
@@ -87,16 +87,16 @@ enum {
  * @rings: the pages of both rings, at a frontend those of @tx first, at a backend of @rx
  * @refs: their grant references
  * @live: Connected, and bytes may move
- * @death_seen: whether the other end died was looked into, once a connection
+ * @death_seen: this end has checked whether the other died, once a connection
  * @seen_prod: the other end's producer index at the last event that had a reason
  * @seen_cons: its consumer index at that event
  * @spurious: events without a reason, one after the other
  * @spurious_at: when the last of them came, in ns
- * @input_ended: standard input has no more
+ * @input_ended: standard input is at its end
  * @unread: a copy of what is left of @rx when the connection is over; else empty
  * @bytes_received: taken out of @rx
  * @bytes_sent: put into @tx
- * @suppressed: moves of which the other end did not want to be notified
+ * @suppressed: moves for which the other end did not want a notification
  */
 struct peer {
 	struct bus_device *dev;
@@ -133,7 +133,7 @@ struct peer {
 	unsigned int suppressed;
 };
 
-/* Is this connection the first, or are more to follow? */
+/* May a connection begin: the first one, or with --keep another one? */
 static bool peer_stays(const struct peer *peer)
 {
 	return peer->dev->keep || !peer->over;
@@ -141,14 +141,14 @@ static bool peer_stays(const struct peer *peer)
 
 static void peer_died(struct peer *peer);
 
-/* Notifies the other end. The caller knows that the port is bound. */
+/* Notifies the other end. The port must be bound. */
 static void peer_notify(struct peer *peer)
 {
 	peer->events_sent++;
 	xenevtchn_notify(peer->evtchn, peer->port);
 }
 
-/* The first event after a notification by hand is taken for its answer. */
+/* The first event after a notification by hand counts as its answer. */
 static void peer_take_time(struct peer *peer)
 {
 	if (peer->notified_at)
@@ -165,7 +165,7 @@ static void peer_unmask(struct peer *peer)
 	xenevtchn_unmask(peer->evtchn, peer->port);
 }
 
-/* Has an index of the other end's come further since the last event? */
+/* Has the other end moved an index forward since the last event? */
 static bool stream_event(struct peer *peer)
 {
 	bool produced = mydevice_moved(&peer->seen_prod, READ_ONCE(peer->theirs->prod),
@@ -177,9 +177,9 @@ static bool stream_event(struct peer *peer)
 }
 
 /*
- * Is the port to stay masked for a while? Events without a reason cost the other end
- * nothing. Each doubles the time in which the next cannot come. (Linux delays those, too,
- * whose EOI says that they were spurious.) Where events are answered, each has a reason.
+ * Must the port stay masked for a while? Events without a reason cost the other end
+ * nothing, so each doubles the time until the next can come. (Linux also delays events
+ * whose EOI says that they were spurious.) If events are answered, each has a reason.
  */
 static bool peer_brake(struct peer *peer)
 {
@@ -197,8 +197,8 @@ static bool peer_brake(struct peer *peer)
 }
 
 /*
- * The other end notified. The port is masked until xenevtchn_unmask(): that is what
- * the EOI is in the kernel, and is done when the event has been handled.
+ * The other end notified. The port is masked until xenevtchn_unmask(), which is what
+ * the EOI is in the kernel, and is called when the event has been handled.
  */
 static void peer_interrupt(struct peer *peer, short revents)
 {
@@ -229,7 +229,7 @@ static void peer_interrupt(struct peer *peer, short revents)
 		peer_unmask(peer);
 }
 
-/* The other end claims what cannot be. */
+/* The other end claims something impossible. */
 static bool stream_break(struct peer *peer, const char *what, __u32 claim)
 {
 	peer->live = false;
@@ -306,7 +306,7 @@ static void stream_produced(struct peer *peer, __u32 len)
 		peer->suppressed++;
 }
 
-/* So much of what was unread is written out. At its end the next connection may begin. */
+/* @len unread bytes are written out. After the last one the next connection may begin. */
 static void stream_drop(struct peer *peer, __u32 len)
 {
 	peer->unread.cons += len;
@@ -319,7 +319,7 @@ static void stream_drop(struct peer *peer, __u32 len)
 }
 
 /*
- * Output can be written: first what a connection before left, then the ring's. A
+ * Output can be written: first what an earlier connection left, then the ring's. A
  * pipe that poll() calls writable takes PIPE_BUF bytes at once; more could block, and
  * the other end would wait for an answer to its states.
  */
@@ -332,7 +332,7 @@ static void stream_output(struct peer *peer, short revents)
 
 	(void)revents;
 	if (!len || (ring == &peer->rx && !peer->live))
-		return;		/* no more, since it was looked at */
+		return;		/* no longer, since it was checked */
 	bytes = mydevice_at(ring, ring->cons, &len);
 	n = write(STDOUT_FILENO, bytes, len < PIPE_BUF ? len : PIPE_BUF);
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
@@ -354,7 +354,7 @@ static void stream_input(struct peer *peer, short revents)
 
 	(void)revents;
 	if (!peer->live)
-		return;		/* no more, since it was looked at */
+		return;		/* no longer, since it was checked */
 	space = mydevice_at(&peer->tx, peer->tx.prod, &len);
 	n = read(STDIN_FILENO, space, len);
 	if (n > 0)
@@ -373,7 +373,7 @@ static void peer_say_counts(const struct peer *peer)
 		peer->suppressed);
 }
 
-/* A signal stands for what the modules have attributes in sysfs for. */
+/* Signals do what the modules have attributes in sysfs for. */
 static void peer_signalled(struct bus_device *dev, int signal)
 {
 	struct peer *peer = dev->peer;
@@ -456,7 +456,7 @@ static void peer_open_stream(struct peer *peer)
 }
 
 /*
- * The device is there, or there again after this guest was restored. With its first
+ * The device exists, or exists again after this guest was restored. With its first
  * state this end says that it is new: a frontend waits for an offer, a backend makes
  * one.
  */
@@ -500,8 +500,8 @@ static unsigned int front_pick_version(char *versions)
 }
 
 /*
- * There is no version for both ends. That is no lie, so it is said once, and a process
- * that stays waits for another backend. This one learns the reason from "version".
+ * No version fits both ends. That is no breach of the protocol: it is reported once, and
+ * a process that stays waits for another backend. "version" tells this one the reason.
  */
 static void front_refuse(struct peer *peer, const char *versions)
 {
@@ -523,11 +523,11 @@ static bool front_negotiate(struct peer *peer)
 
 	versions = bus_read(dev, dev->otherend, MYDEVICE_NODE_VERSIONS);
 	if (!versions && bus_otherend_state(dev) != XenbusStateInitWait)
-		return false;		/* it has left, and took that with it */
+		return false;		/* it has left, and removed its offer */
 	if (!versions)
 		return bus_fatal(dev, EX_PROTOCOL, "reading %s/%s: %s", dev->otherend,
 				 MYDEVICE_NODE_VERSIONS, strerror(errno));
-	copy = strndup(versions, 32);	/* enough to say */
+	copy = strndup(versions, 32);	/* enough for the message */
 	peer->version = front_pick_version(versions);
 	if (!peer->version)
 		front_refuse(peer, copy);
@@ -577,7 +577,7 @@ static xenevtchn_port_or_error_t back_bind(struct peer *peer)
 	return port;
 }
 
-/* An event comes when the backend binds its port, and nobody has sent it. */
+/* When the backend binds its port, an event comes that nobody sent. */
 static bool peer_setup_evtchn(struct peer *peer)
 {
 	peer->heard = peer->dev->frontend;
@@ -589,8 +589,8 @@ static bool peer_setup_evtchn(struct peer *peer)
 }
 
 /*
- * A port from before a restore must not be closed, not by exit() either. Its handle stays
- * open, and others are opened.
+ * A port from before a restore must not be closed, not even by exit(). Its handle stays
+ * open, and another one is opened.
  */
 static void peer_free_evtchn(struct peer *peer)
 {
@@ -621,9 +621,9 @@ static void stream_begin(struct peer *peer, __u32 prod, __u32 cons)
 }
 
 /*
- * Shares both rings, empty and of zeroed pages; smaller ones if memory is short, or the
- * number of pages that /dev/xen/gntalloc gives out (its parameter limit). That limit is
- * also all that a backend can cost which keeps old pages mapped.
+ * Shares both rings, empty and of zeroed pages; smaller ones if memory is short, or if
+ * /dev/xen/gntalloc has too few pages left (its parameter limit). A backend that keeps
+ * old pages mapped cannot cost more than that limit.
  */
 static bool front_share_rings(struct peer *peer)
 {
@@ -647,7 +647,7 @@ static bool front_share_rings(struct peer *peer)
 	return true;
 }
 
-/* Fills the page that the backend reads once, before it is published. */
+/* Fills in the index page before it is published; the backend reads it once. */
 static void front_fill_index(struct peer *peer)
 {
 	struct mydevice_index *index = peer->index;
@@ -761,8 +761,8 @@ static bool back_setup_stream(struct peer *peer)
 }
 
 /*
- * Keeps what the other end sent and what has not been written out yet: a copy, because
- * the pages will be gone. There is none of an earlier connection: see peer_is_free().
+ * Keeps a copy of what the other end sent and this end has not written out yet, because
+ * the pages will be gone. An earlier connection has left none: see peer_is_free().
  */
 static void stream_keep_unread(struct peer *peer)
 {
@@ -807,8 +807,8 @@ static void peer_stop_stream(struct peer *peer)
 }
 
 /*
- * Ends sharing at a frontend, or unmaps at a backend. After a restore neither: Linux
- * would close the port, by its number, which may be another's by now.
+ * Ends sharing at a frontend, or unmaps at a backend. After a restore it does neither:
+ * Linux would close the port by its number, which may be another port's by now.
  */
 static void peer_teardown_stream(struct peer *peer)
 {
@@ -861,7 +861,7 @@ static bool front_publish(struct peer *peer)
 	       bus_fatal(dev, EX_IOERR, "publishing in %s: %s", dev->nodename, strerror(errno));
 }
 
-/* Ends the use of a connection at this end. What is shared stays shared. */
+/* This end stops using a connection. What is shared stays shared. */
 static void peer_stop(struct peer *peer)
 {
 	peer_stop_stream(peer);
@@ -870,7 +870,7 @@ static void peer_stop(struct peer *peer)
 	peer->version = 0;
 }
 
-/* Releases all that belongs to a connection, however much of it there is. */
+/* Releases everything that belongs to a connection, however much of that exists. */
 static void peer_disconnect(struct peer *peer)
 {
 	peer_stop(peer);
@@ -920,8 +920,8 @@ static bool back_connect(struct peer *peer)
 }
 
 /*
- * Connects to the frontend that says Initialised now. It may be restarted at any moment:
- * one transaction holds together what is read and Connected. If any of it has changed,
+ * Connects to the frontend that says Initialised now. It may be restarted at any moment,
+ * so this reads, and then writes Connected, in one transaction. If what it read has changed,
  * this end looks again, but not for ever.
  */
 static void back_try_connect(struct peer *peer)
@@ -957,7 +957,7 @@ static void back_explain_refusal(struct peer *peer)
 			  MYDEVICE_VERSION);
 }
 
-/* Tells the other end that this end uses the connection no more. */
+/* Tells the other end that this end no longer uses the connection. */
 static void peer_close(struct peer *peer, enum xenbus_state state)
 {
 	if (bus_switch_state(peer->dev, state))
@@ -965,9 +965,9 @@ static void peer_close(struct peer *peer, enum xenbus_state state)
 }
 
 /*
- * The other end was a process, and is no more. If it is not Connected any more it
- * went by itself, and its state is what tells: that is asked for once. (A frontend may
- * have died before it was Connected.)
+ * The other end is a process, and its kernel says that it died. If it is no longer
+ * Connected it left properly instead, as its state says; this reads that once. (A
+ * frontend may have died before it was Connected.)
  */
 static void peer_died(struct peer *peer)
 {
@@ -994,8 +994,8 @@ static void peer_died(struct peer *peer)
 static bool peer_is_free(struct peer *peer)
 {
 	/*
-	 * Not while bytes of the last one are unread: each could leave a ring full of
-	 * them. Until then this end is Closed, and the other waits.
+	 * Not while bytes of the last one are unread: each could leave a full ring.
+	 * Until they are written out, this end is Closed, and the other waits.
 	 */
 	if (mydevice_used(&peer->unread)) {
 		peer_close(peer, XenbusStateClosed);
@@ -1115,7 +1115,7 @@ static bool peer_resume(struct bus_device *dev)
 	return peer_stays(peer);
 }
 
-/* Takes back what this end wrote for the other, but its state. */
+/* Removes what this end wrote for the other, except its state. */
 static void peer_withdraw(struct peer *peer)
 {
 	struct bus_device *dev = peer->dev;
@@ -1131,9 +1131,9 @@ static void peer_withdraw(struct peer *peer)
 }
 
 /*
- * The way out, whatever the reason. Nothing is released before this end has said so,
- * or it would seem to have died. A frontend takes its pages back when the backend has let
- * go of them, a backend lets go before it is Closed.
+ * This end leaves, whatever the reason. It says so before it releases anything, or it
+ * would seem to have died. A frontend takes its pages back when the backend has let
+ * go of them; a backend lets go before it is Closed.
  */
 static void peer_remove(struct bus_device *dev)
 {
@@ -1153,8 +1153,8 @@ static void peer_remove(struct bus_device *dev)
 }
 
 /*
- * The last bytes are written out as long as a reader takes them: at once, if a signal
- * has told this process to end. The others are lost.
+ * Writes out the last bytes as long as a reader takes them, without waiting for it if a
+ * signal has told this process to end. The other bytes are lost.
  */
 static void stream_flush(struct peer *peer)
 {

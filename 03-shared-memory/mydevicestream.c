@@ -6,7 +6,7 @@
  * channels: the end that includes it provides the pages.
  * struct mydevice_stream_ops is all that the stream asks of its end.
  *
- * The functions stand in the order of a byte's way, and then of the lifetimes.
+ * The functions stand in the order of a byte's way; those of the lifetimes follow.
  */
 #include <linux/cdev.h>
 #include <linux/debugfs.h>
@@ -39,9 +39,9 @@
 #define MYDEVICE_MINORS		4096
 
 /*
- * Before a reader or writer sleeps it polls for a while whether the peer's index moves.
+ * Before a reader or writer sleeps, it polls the peer's index for a while.
  * The default is about what it costs both ends to sleep and be woken: a wait that
- * turns out short then costs next to nothing, and none more than twice as much.
+ * turns out short then costs next to nothing, and no wait more than twice as much.
  */
 #define MYDEVICE_MAX_POLL_US	1000u
 #define MYDEVICE_PAUSE_NS	2000	/* longer than between two writes */
@@ -78,9 +78,9 @@ struct mydevice_stream_ops {
  * @end: the end, for @ops
  * @lock: guards @stream, and who has it open
  * @stream: what a file is opened on; NULL when there is no connection
- * @generation: how many connections there have been, with the present one
+ * @generation: how many connections there have been, including the present one
  * @violations: how often the peer broke the protocol
- * @death: what is to be done when the peer was a process, and died
+ * @death: the work to do when the peer was a process, and died
  * @rings: a file in debugfs: the indices of both rings
  */
 struct mydevice_node {
@@ -99,14 +99,14 @@ struct mydevice_node {
 /**
  * struct mydevice_stream - the byte stream of one connection
  * @users: the connection itself and every open file
- * @node: the device node. Its @ops are not for readers and writers once @closed is set
+ * @node: the device node. Readers and writers must not use its @ops once @closed is set
  * @read_lock: one reader at a time; guards @rx
  * @write_lock: one writer at a time; guards @tx
  * @open_for: FMODE_READ and FMODE_WRITE of the files that are open on it; guarded by
  *	@node's lock
  * @closed: 0 while the connection lasts; then what a writer gets: -EPIPE, or
  *	-ENODEV if this end's device went away. Set once, with both locks held
- * @broken: the peer lied, or what it sent is lost; set once
+ * @broken: the peer broke the protocol, or what it sent is lost; set once
  * @mine: the half of the index page that this end writes; NULL without a connection
  * @theirs: the half that the peer writes
  * @rx: the ring from the peer; at the end, a copy of what is unread
@@ -114,18 +114,18 @@ struct mydevice_node {
  * @syncers: how many are in fsync
  * @seen_prod: the peer's producer index at the last interrupt that had a reason
  * @seen_cons: the peer's consumer index at that interrupt
- * @death_seen: @alive is 0 in the peer's half, and that was looked into
+ * @death_seen: @alive is 0 in the peer's half, and the worker was told
  * @readers: sleep here for bytes
  * @writers: sleep here for space
- * @wakeups: changes whenever those who sleep have reason to look again
- * @reader_waited: how long the last reader that had to wait did so, in ns
+ * @wakeups: changes whenever the sleepers have a reason to look again
+ * @reader_waited: how long the last reader that had to wait waited, in ns
  * @writer_waited: how long the last writer did
- * @gathers: bytes came while the last reader looked at those before them
+ * @gathers: more bytes followed the first while the last reader polled
  * @bytes_received: taken out of @rx; guarded by @read_lock
  * @bytes_sent: put into @tx; guarded by @write_lock
- * @suppressed: moves of which the peer did not want to be notified
+ * @suppressed: moves for which the peer did not want a notification
  * @spurious: interrupts without a reason
- * @sleeps: how often a reader or writer had to
+ * @sleeps: how often a reader or writer had to sleep
  *
  * It outlives the connection for as long as files are open on it: what the
  * peer sent before it closed can still be read.
@@ -161,7 +161,7 @@ struct mydevice_stream {
 
 /* -- events ----------------------------------------------------------------- */
 
-/* Whoever sleeps has reason to look again. */
+/* Wakes all sleepers: they have a reason to look again. */
 static void mydevice_stream_wake(struct mydevice_stream *stream)
 {
 	atomic_inc(&stream->wakeups);
@@ -170,8 +170,8 @@ static void mydevice_stream_wake(struct mydevice_stream *stream)
 }
 
 /*
- * A peer that is a process and died has its kernel clear @alive. What follows may sleep
- * and is done by a worker: once a connection, because a peer can notify as often as it
+ * If the peer is a process and died, its kernel has cleared @alive. A worker does the
+ * rest, which may sleep: once a connection, because a peer can notify as often as it
  * likes. The worker is frozen while this domain is saved, because XenBus changes the
  * other end's path when the domain is restored.
  */
@@ -185,7 +185,7 @@ static void mydevice_stream_look_alive(struct mydevice_stream *stream)
  * mydevice_stream_event() - the peer notified
  * @stream: the stream, whose connection lasts
  *
- * Wakes whoever sleeps, whatever the indices say: after 4 GiB without an interrupt one may
+ * Wakes all sleepers, whatever the indices say: after 4 GiB without an interrupt an index may
  * look unmoved. They are only compared here, not used, so nothing is checked, and no lock
  * is needed. Hard interrupt context.
  *
@@ -214,7 +214,7 @@ static void mydevice_stream_tell(struct mydevice_stream *stream, bool asked)
 		atomic_inc(&stream->suppressed);
 }
 
-/* What a call gets that can move nothing: -EAGAIN if it may later. */
+/* The error of a call that can move nothing: -EAGAIN if it may later. */
 static int mydevice_stream_error(struct mydevice_stream *stream)
 {
 	if (READ_ONCE(stream->broken))
@@ -240,7 +240,7 @@ static void mydevice_stream_break(struct mydevice_stream *stream, const char *wh
 /*
  * Copies up to @len bytes between the ring, from *@index on, and a user. Page faults are
  * disabled, because the caller holds a lock: a user page that is not in memory ends the
- * copy with -EFAULT. *@index goes on by what was copied.
+ * copy with -EFAULT. *@index advances by what was copied.
  */
 static int mydevice_copy(const struct mydevice_ring *ring, u32 *index, u32 len,
 			 struct iov_iter *user)
@@ -267,7 +267,7 @@ static int mydevice_copy(const struct mydevice_ring *ring, u32 *index, u32 len,
 /*
  * How long to poll before sleeping, in ns. A wait is likely to be as long as the
  * one before: if that was longer than this end polls, it does not poll at all.
- * So an idle stream costs nothing, nor one whose peer shares the processor.
+ * So an idle stream costs nothing, and neither does one whose peer shares the processor.
  */
 static u64 mydevice_spin_budget(u64 last_wait)
 {
@@ -280,7 +280,7 @@ static u64 mydevice_spin_budget(u64 last_wait)
  * Polls for bytes. Returning on the first byte costs one system call for every few
  * bytes, so bytes may gather until the producer pauses, or until there are as many as
  * wanted (the caller wants a quarter of the ring at most, so that the peer need not
- * stop). They gather only if the last time more followed the first, or if some were
+ * stop). They gather only if last time more followed the first, or if some were
  * there before this poll. What is read here is not used, so nothing is checked. The
  * caller holds read_lock.
  */
@@ -357,7 +357,7 @@ static bool mydevice_stream_readable(struct mydevice_stream *stream, size_t want
 }
 
 /*
- * Moves what is there to a reader. Returns 0 at the end of the stream, as well. The
+ * Moves what is there to a reader. Also returns 0 at the end of the stream. The
  * caller holds read_lock.
  */
 static int mydevice_stream_take(struct mydevice_stream *stream, struct iov_iter *to,
@@ -382,10 +382,10 @@ static int mydevice_stream_take(struct mydevice_stream *stream, struct iov_iter 
 /* -- writing ---------------------------------------------------------------- */
 
 /*
- * Looks how far the peer has consumed, and with @ask asks to be notified when it goes on:
- * a full ring when half of it is free, but with the next byte while somebody is in fsync.
- * The peer looks at the wake-up index after each move. If that has been replaced here
- * meanwhile no notification comes, so a move that is found wakes the callers of fsync.
+ * Reads how far the peer has consumed, and with @ask asks for a notification: when half of
+ * a full ring is free, but at the next byte while somebody is in fsync.
+ * The peer looks at the wake-up index after each move. If this end has replaced that
+ * meanwhile, no notification comes, so a move that is found wakes the callers of fsync.
  * The caller holds write_lock.
  */
 static void mydevice_stream_look_cons(struct mydevice_stream *stream, bool ask)
@@ -442,8 +442,8 @@ static int mydevice_stream_put(struct mydevice_stream *stream, struct iov_iter *
 /* -- fsync ------------------------------------------------------------------ */
 
 /*
- * Has the peer consumed the first @goal bytes? (An index would not do: it comes again
- * every 4 GiB.) If not, it has been asked to notify. The caller holds write_lock.
+ * Has the peer consumed the first @goal bytes? (An index would not do: it repeats
+ * every 4 GiB.) If not, the peer has been asked to notify. The caller holds write_lock.
  */
 static bool mydevice_stream_synced(struct mydevice_stream *stream, u64 goal)
 {
@@ -503,20 +503,20 @@ static int mydevice_file_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* Fetches the user's pages that a copy failed at. Most are in memory already. */
+/* Faults in the user's pages that a copy failed at. Most are in memory already. */
 static int mydevice_fault_in(struct iov_iter *iter,
 			     size_t (*fault_in)(const struct iov_iter *, size_t))
 {
 	size_t len = min_t(size_t, iov_iter_count(iter), SZ_64K);
 
-	return fault_in(iter, len) == len ? -EFAULT : 0;	/* nothing was fetched */
+	return fault_in(iter, len) == len ? -EFAULT : 0;	/* no page was faulted in */
 }
 
 /*
- * Sleeps until wakeups is not @seen any more: there is reason to look again. Notes in
- * @waited how long the caller has waited since it first slept, at @start: whoever is woken
- * for what others wait for goes on waiting. Freezable: a guest that is saved meanwhile, and
- * goes on, has not interrupted anything.
+ * Sleeps until wakeups is no longer @seen: the caller has a reason to look again. Notes in
+ * @waited how long the caller has waited since it first slept, at @start: a caller woken
+ * for what others wait for goes on waiting. Freezable: saving this guest, which then goes
+ * on, does not interrupt the call.
  */
 static int mydevice_stream_sleep(struct mydevice_stream *stream,
 				 wait_queue_head_t *queue, int seen, u64 *start,
@@ -535,8 +535,8 @@ static int mydevice_stream_sleep(struct mydevice_stream *stream,
 
 /*
  * Reads what is there, or waits until something is. A non-blocking reader that gets
- * less than it wants knows that it has everything, and may wait for an edge of epoll's:
- * for its sake an empty ring is looked at once more, which asks for a notification.
+ * less than it wants knows that it has everything, and may wait for an edge from epoll.
+ * For such a reader this looks at an empty ring once more, and so asks for a notification.
  */
 static ssize_t mydevice_file_read(struct kiocb *iocb, struct iov_iter *to)
 {
@@ -568,7 +568,7 @@ static ssize_t mydevice_file_read(struct kiocb *iocb, struct iov_iter *to)
 	return wanted ? wanted : err;
 }
 
-/* Writes all, waiting for space as often as needed; or what there is space for. */
+/* Writes everything, waiting for space as often as needed; if non-blocking, what fits. */
 static ssize_t mydevice_file_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct mydevice_stream *stream = iocb->ki_filp->private_data;
@@ -630,7 +630,7 @@ static int mydevice_file_fsync(struct file *file, loff_t start, loff_t end, int 
 }
 
 /*
- * Only what the file can do is asked for: a wake-up index for space that nobody needs
+ * Asks only for what the file can do: a wake-up index for space that nobody needs
  * would cost the peer notifications.
  */
 static __poll_t mydevice_file_poll(struct file *file, poll_table *wait)
@@ -699,7 +699,7 @@ static int mydevice_rings_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(mydevice_rings);
 
-/* Counts of the node, or of the stream, which are gone when it is. */
+/* Counts of the node, or of the stream; the latter are gone when the stream is. */
 #define MYDEVICE_COUNT(_of, _name, _value)					\
 static ssize_t _name##_show(struct device *dev,				\
 			    struct device_attribute *attr, char *buf)		\
@@ -807,9 +807,9 @@ static struct mydevice_node *mydevice_node_add(struct device *parent, const char
 }
 
 /**
- * mydevice_node_del() - the end is going
- * @node: the node, or what mydevice_node_add() returned, or NULL. There is no connection
- *	and no interrupt any more
+ * mydevice_node_del() - the end goes away
+ * @node: the node, or what mydevice_node_add() returned, or NULL. Its connection
+ *	and its interrupt are gone
  *
  * Files that are open keep the node's memory, not its name. May sleep; must not be
  * called with a lock that mydevice_stream_ops.died takes.
@@ -908,7 +908,7 @@ static void mydevice_stream_begin(struct mydevice_stream *stream,
 }
 
 /**
- * mydevice_stream_live() - both ends are Connected: count that, and is the peer alive?
+ * mydevice_stream_live() - both ends are Connected: count that, and check that the peer is alive
  * @stream: the stream
  */
 static void mydevice_stream_live(struct mydevice_stream *stream)
@@ -954,7 +954,7 @@ static bool mydevice_stream_stop(struct mydevice_stream *stream, int err)
 
 /*
  * What the peer sent and nobody has read yet can still be read when its
- * pages are gone: from a copy of the ring, or NULL. The caller holds read_lock.
+ * pages are gone, from a copy. Returns the copy, or NULL. The caller holds read_lock.
  */
 static void *mydevice_stream_keep_unread(struct mydevice_stream *stream)
 {
@@ -970,7 +970,7 @@ static void *mydevice_stream_keep_unread(struct mydevice_stream *stream)
 				     "no memory: %u unread bytes are lost\n",
 				     mydevice_used(rx));
 		rx->cons = rx->prod;
-		WRITE_ONCE(stream->broken, true);	/* for the reader to know */
+		WRITE_ONCE(stream->broken, true);	/* to tell the reader */
 		mydevice_stream_wake(stream);
 		return NULL;
 	}
