@@ -107,7 +107,7 @@ finds_a_duplicate() {
 
 # sourced FILE: the files of common/tests that this one is made of, beside itself.
 sourced() {
-	sed -n -E 's,^\. .*/([-a-z0-9]+/[-a-z0-9.]+)"?$,\1,p' "$1" | while read -r part; do
+	sed -n -E 's,^\. .*(tests|\.\.)/([-a-z0-9]+/[-a-z0-9.]+)"?$,\2,p' "$1" | while read -r part; do
 		part=$(dirname "$(dirname "$1")")/$part
 		echo "$part"
 		sourced "$part"
