@@ -40,7 +40,7 @@ ok "a step that does not exist" refused 'from 1 to [0-9]*: not .99' NAME=myclock
 ok "one of post 4's driver that does not exist" refused 'from 1 to [0-9]*: not .99' NAME=mydisk FROM=04-your-own-driver STEP=99 DIR="$made/x"
 ok "a process that is neither wanted nor not" refused "PEER is yes or no: not 'maybe'" NAME=myclock FROM=01-hello-probe PEER=maybe
 ok "a place within the tutorial" refused 'not part of the tutorial' NAME=myclock FROM=01-hello-probe DIR=common/myclock
-ok "a place below nothing" refused 'there is no directory' NAME=myclock FROM=01-hello-probe DIR="$made/no/x"
+ok "a place below nothing" refused 'the directory .* does not exist' NAME=myclock FROM=01-hello-probe DIR="$made/no/x"
 ok "a path that Kbuild cannot build in" refused 'cannot build in' NAME=myclock FROM=01-hello-probe DIR="$made/a b"
 touch "$made/file"
 ok "a file that is there" refused 'exists already' NAME=myclock FROM=01-hello-probe DIR="$made/file"
