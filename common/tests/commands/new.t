@@ -29,7 +29,7 @@ unpack_scripts || bail_out "checkpatch cannot be taken from the kernel's source"
 ok "no name" refused 'what is the device called' FROM=01-hello-probe
 ok "a name that C does not have" refused 'lower-case letters.*my-clock' NAME=my-clock FROM=01-hello-probe
 ok "one with a number at its end" refused 'a letter first and last.*clock2' NAME=clock2 FROM=01-hello-probe
-ok "one that XenBus has no room for" refused '12 characters, and 9 is the most' NAME=grandfathers FROM=01-hello-probe
+ok "one that XenBus has no room for" refused '12 characters, and at most 9 are allowed' NAME=grandfathers FROM=01-hello-probe
 ok "a type that Xen has" refused "'vif' is already a device type of Xen" NAME=vif FROM=01-hello-probe
 ok "the tutorial's own" refused "own device" NAME=mydevice FROM=01-hello-probe
 ok "a name that the sources use" refused "use 'ring_" NAME=ring FROM=03-shared-memory
