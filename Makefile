@@ -87,8 +87,10 @@ tools:
 docs:
 	@docs/tools/build
 
+# The address of the site, where it is published; README.md then links it.
+SITE ?=
 docs-refresh:
-	@docs/tools/build refresh
+	@SITE='$(SITE)' docs/tools/build refresh
 
 docs-transcripts:
 	@$(lab) reset 1

@@ -588,7 +588,7 @@ ok "one whose patch is gone: and the build says so" refuses security.md "there i
 breaks "an exercise without an answer" "there is no file docs/exercises/2.8.md" 02-event-channels.md \
 	docs/02-event-channels.md 's/^7\. Make the frontend.*/7. Nothing.\n8. &/'
 breaks "an answer without an exercise" "it has 6 exercises, and docs/exercises has 7" 01-hello-probe.md \
-	docs/01-hello-probe.md '/^7\. The frontend takes/,/^<!--/d'
+	docs/01-hello-probe.md '/^7\. The frontend treats/,/^<!--/d'
 breaks "an exercise without a hint" "docs/exercises/1.1.md has no hint" 01-hello-probe.md \
 	docs/exercises/1.1.md '/^The text is in/d'
 breaks "an answer that names what is nowhere" "'mydevicefront_greet', which no stage has" 01-hello-probe.md \
