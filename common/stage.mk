@@ -65,6 +65,15 @@ modules: packages
 packages:
 	@$(common)/need build
 	@$(common)/lab/lab headers >/dev/null
+# The C library of a program is this machine's, which an older Debian's domains do not have.
+ifneq ($(LAB_SUITE),)
+own_suite := $(shell . /etc/os-release && echo "$$VERSION_CODENAME")
+ifneq ($(LAB_SUITE),$(own_suite))
+ifneq ($(user)$(filter $(driver)peer doctor watch,$(MAKECMDGOALS)),)
+$(error With LAB_SUITE=$(LAB_SUITE) on $(own_suite) only modules are built: programs need the C library of $(own_suite))
+endif
+endif
+endif
 ifneq ($(LAB_ARCH),)
 cross := $(shell $(common)/lab/lab cross)
 ifneq ($(cross),)
