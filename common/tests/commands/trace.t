@@ -64,7 +64,7 @@ has "$said" 'mydeviceback_by_address \([0-9]+ times\)' "a function that is calle
 traced 'exit 3'
 has "$(cat "$work/error")" 'failed, with status 3' "a command that fails is told with its status"
 traced true
-has "$(cat "$work/error")" 'nothing of mydevice ran' "and one that does nothing"
+has "$(cat "$work/error")" 'no function of mydevice ran' "and one that does nothing"
 is "$(nothing_is_traced)" "nop 0 nop 0" "afterwards nothing is traced in either domain"
 
 # -- gdb -------------------------------------------------------------------------
