@@ -181,9 +181,9 @@ doctor_says 64 "0 to 3600 seconds, not '-1'" --wait -1
 doctor_says 64 "0 to 3600 seconds, not '3601'" --wait=3601
 doctor_says 64 "0 to 3600 seconds, not ''" --wait ''
 doctor_says 64 "requires an argument" --wait
-doctor_says 64 "'a b' is no device" 'a b'
-doctor_says 64 "'/local/domain/0' is no device" /local/domain/0
-doctor_says 64 "'' is no device" ''
+doctor_says 64 "'a b' is not a device" 'a b'
+doctor_says 64 "'/local/domain/0' is not a device" /local/domain/0
+doctor_says 64 "'' is not a device" ''
 if [ ! -e /proc/xen/capabilities ] && [ ! -e /sys/hypervisor/type ]; then
 	doctor_says 69 'does not run on Xen' mydevice
 fi
