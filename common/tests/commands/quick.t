@@ -37,7 +37,7 @@ change_all() {
 	printf '\n/* A comment. */\n' >>"$stage/mydevice.h"
 	printf '#!/bin/sh\n# SPDX-License-Identifier: GPL-2.0\necho "$1"\n' >common/planted
 	mkdir -p .github && printf 'on: push\n' >.github/planted.yml
-	printf '\nThis is shown beside [grants](grants.md) by `make docs`.\n' >>docs/states.md
+	printf '\nThis is shown beside [grants](grants.md) by `make docs`.\n' | tee -a docs/states.md >>docs/troubleshooting.md
 }
 
 # A fault for each. (What codespell finds is spelled in two parts here.)
@@ -47,7 +47,8 @@ break_all() {
 	sed -i 's/ > mydevice_free(ring))/ > mydevice_size(ring))/' "$stage/mydevice.h"
 	printf '#!/bin/sh\n# SPDX-License-Identifier: GPL-2.0\n# recie%s\necho $1\n' ve >common/planted
 	mkdir -p .github && printf 'on: push\non: [\n' >.github/planted.yml
-	printf '\n#### Four below one\n\nA kmallok, [a link](gone.md), `make wach`.\n' >>docs/states.md
+	printf '\n#### Four below one\n\nA kmallok, [a link](gone.md), `make wach`, anew.\n' >>docs/states.md
+	sed -i 's/^<a id="hotplug">/<a id="hotplugs">/' docs/troubleshooting.md
 }
 
 # checks RESULT: those that had it, without how much there was to check.
@@ -77,21 +78,21 @@ git rm -q docs/glossary.md
 quick
 has "$said" '^ok +the spelling: hunspell, 1 page$' "a page differs, and one is gone: the spelling of the one"
 has "$said" '^not ok +the links' "and the links to the other"
-has "$said" '^4 passed, 1 failed, [0-9]+ s$' "and no driver, and no lab"
+has "$said" '^5 passed, 1 failed, [0-9]+ s$' "and no driver, and no lab"
 
 as_it_was
 change_all
 quick
 is "$status $(checks 'not ok')" "0 " "nothing is wrong with a change of all sorts"
 checks ok >"$work/checked"
-is "$(wc -l <"$work/checked") $(printf '%s\n' "$said" | tail -n 1 | cut -d , -f 1)" "11 11 passed" "the checks are all there"
+is "$(wc -l <"$work/checked") $(printf '%s\n' "$said" | tail -n 1 | cut -d , -f 1)" "13 13 passed" "the checks are all there"
 
 as_it_was
 break_all
 quick
 is "$status" 1 "faults of all sorts: it fails"
 is "$(checks 'not ok')" "$(cat "$work/checked")" "each of the checks finds its own"
-for words in 'planted. defined but not used' 'trailing whitespace' 'SC2086' 'kmallok' 'gone.md leads nowhere' 'no target wach' 'MD001' \
+for words in 'planted. defined but not used' 'trailing whitespace' 'SC2086' 'kmallok' 'gone.md leads nowhere' 'no target wach' 'MD001' 'write again' 'for HOTPLUG' \
 	'recie''ve ==>' 'planted.yml' 'mydevice_accept_prod.* == truth' 'insmod|ENODEV|No such device'; do
 	has "$said" "$words" "it says what is wrong: $words"
 done

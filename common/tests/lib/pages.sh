@@ -30,3 +30,19 @@ misspelled() {
 		echo
 	done | pandoc -f markdown-smart -t plain --wrap=none --lua-filter=docs/tools/prose.lua | hunspell -d en_GB,en_US -p "$words" -l | sort -u
 }
+
+# What the doctor finds: a name in the program and the anchor of its section, one a line.
+findings() { sed -n 's/^\t\[\([A-Z_]*\)\] = "\([a-z-]*\)",$/\1 \2/p' common/tools/doctor/report.c; }
+
+# unlike_findings PAGE: a finding without a section, or one that no check reports; a section
+# without a finding. Anchors of the page are for findings alone.
+unlike_findings() {
+	findings | while read -r name anchor; do
+		grep -qx "<a id=\"$anchor\"></a>" "$1" || echo "$1: no section <a id=\"$anchor\"></a> for $name"
+		grep -hv '^[[:space:]].*\] = "[a-z-]*",$' common/tools/xbdoctor.c common/tools/doctor/*.c | grep -qw "$name" ||
+			echo "common/tools/doctor: no check finds $name"
+	done
+	sed -n 's/^<a id="\([a-z-]*\)"><\/a>$/\1/p' "$1" | while read -r anchor; do
+		findings | grep -q " $anchor\$" || echo "$1: $anchor is no finding of the doctor"
+	done
+}

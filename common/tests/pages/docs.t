@@ -173,9 +173,9 @@ pasted() {
 		already registered|insmod-file-exists
 		File exists|insmod-file-exists
 		Key was rejected|insmod-key-was-rejected-by-service
-		incompatible pointer|the-compiler-does-not-know-a-function-or-a-type-is-another
-		undeclared|the-compiler-does-not-know-a-function-or-a-type-is-another
-		class_create|the-compiler-does-not-know-a-function-or-a-type-is-another
+		incompatible pointer|the-compiler-does-not-know-a-function-or-a-type-does-not-match
+		undeclared|the-compiler-does-not-know-a-function-or-a-type-does-not-match
+		class_create|the-compiler-does-not-know-a-function-or-a-type-does-not-match
 		Skipping BTF generation|the-build-says-skipping-btf-generation
 		/dev/xen/gntdev|no-xen-device
 		Transport endpoint is not connected|a-program-cannot-open-read-or-write-the-device connected-dead
@@ -419,6 +419,12 @@ has "$said" 'shows the reader C \{#b\}' "and attributes in a heading"
 is "$(bare_advisories docs/*.md)" "" "each security advisory is a link"
 printf '[XSA-1](x), XSA-2\n' >"$work/xsa.md"
 is "$(bare_advisories "$work/xsa.md")" "$work/xsa.md:1" "one that is not would be found"
+is "$(findings | wc -l)" "$(grep -c '^<a id=' docs/troubleshooting.md)" "the doctor's findings can be read"
+is "$(unlike_findings docs/troubleshooting.md)" "" "each finding of the doctor has its section and a check, each section its finding"
+sed 's/^<a id="hotplug">/<a id="hotplugs">/' docs/troubleshooting.md >"$work/findings.md"
+said=$(unlike_findings "$work/findings.md")
+has "$said" 'no section <a id="hotplug"></a> for HOTPLUG' "a finding without a section would be found"
+has "$said" 'hotplugs is no finding of the doctor' "and a section without a finding"
 # shellcheck disable=SC2046 # one word a file
 ok "mdl has nothing to say" well_styled $(pages)
 printf '# One\n\n### Three\n' >"$bad/bad.md"

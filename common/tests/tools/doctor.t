@@ -15,7 +15,6 @@ top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 lab=$top/common/lab/lab
 work=$top/.build/tests/doctor
 doctor=$work/xbdoctor
-docs=$top/docs/troubleshooting.md
 export LAB_TIMEOUT="${LAB_TIMEOUT:-300}"
 . "$top/common/tests/lib/tap.sh"
 . "$top/common/tests/lib/platform.sh"
@@ -30,26 +29,6 @@ build() {
 		-fsanitize=address,undefined -fno-sanitize-recover=all -static-libasan -static-libubsan \
 		-o "$doctor" "$top/common/tools/xbdoctor.c" "$top/common/tools/xenbus.c" \
 		"$top"/common/tools/doctor/*.c -lxenstore
-}
-
-# Each anchor that the program names is a heading's, and the other way round; and for each
-# the program has a check.
-anchors() {
-	sed -n 's/^<a id="\([a-z-]*\)"><\/a>$/\1/p' "$docs" | sort >"$work/sections"
-	sed -n 's/^\t\[[A-Z_]*\] = "\([a-z-]*\)",$/\1/p' "$top/common/tools/doctor/report.c" | sort -u >"$work/anchors"
-	[ "$(wc -l <"$work/anchors")" -ge 50 ] && diff "$work/anchors" "$work/sections" && used
-}
-
-used() {
-	sed -n 's/^\t\[\([A-Z_]*\)\] = "[a-z-]*",$/\1/p' "$top/common/tools/doctor/report.c" | while read -r name; do
-		cat "$top"/common/tools/xbdoctor.c "$top"/common/tools/doctor/[!r]*.c "$top"/common/tools/doctor/rings.c |
-			grep -qw "$name" || { echo "no check finds $name"; exit 1; }
-	done
-}
-
-links() {
-	grep -oE '\]\(#[a-z-]+\)' "$docs" | tr -d ']()#' | sort -u >"$work/links"
-	[ -s "$work/links" ] && [ -z "$(comm -23 "$work/links" "$work/sections")" ]
 }
 
 # Nothing here is about domains that do not run, or ports; the programs that know of them
@@ -164,8 +143,6 @@ also() {
 # -- without Xen -------------------------------------------------------------
 
 ok "it builds without a warning, with the sanitizers" build
-ok "each finding has its section in docs/troubleshooting.md, and each section its finding" anchors
-ok "each link within that page has its section" links
 
 # doctor_says STATUS PATTERN ARGUMENT...: on the host
 doctor_says() {
