@@ -389,6 +389,7 @@ cat >"$bad/bad.html" <<EOF
 <svg><image xlink:href="//example.org/x.png"/></svg><p style="background: url(x)"><i style="color: #ddd">pale</i>
 <pre style="width: 500px">wide</pre><pre style="overflow-x: auto">a line that is wider than any column can be $(seq -s ' ' 200)</pre>
 <style>h2::before { content: "#"; color: #bbb }</style><h2>before</h2><p style="opacity: 0.4">faded</p><a href="#">  </a>
+<pre class="numberSource"><span id="l1"><a></a><span>#define A(x)</span><span style="tab-size: 1">	in a macro</span></span></pre>
 <pre class="diff"><b class="number" style="display: inline-block; width: 6ch">1</b>+	indented</pre>
 EOF
 echo '@import "https://example.org/x.css";' >"$bad/bad.css"
