@@ -23,6 +23,7 @@ BOOT=1200		# give up on a boot after so many, even if it prints on and on
 # and not work.
 choose_accelerator() {
 	accel=tcg cpu=$tcg_cpu
+	choose_processors
 	choose_clock
 	why="another processor than this machine's"
 	[ "$arch" = "$host_arch" ] || return 0
@@ -42,18 +43,29 @@ choose_accelerator() {
 	}
 }
 
+# LAB_CPUS: how many processors the machine has. Xen gives dom0 as many virtual ones, and dom0
+# its domUs. QEMU emulates each in a thread of its own.
+choose_processors() {
+	cpus=${LAB_CPUS:-1}
+	case $cpus in
+	[1-8]) processors=$cpus ;;
+	*) die_usage "LAB_CPUS is the number of processors, 1 to 8: not '$cpus'" ;;
+	esac
+}
+
 # LAB_CLOCK=instructions: guest time is the number of instructions that all
 # domains together have executed, 2 ns each, whatever the host does. dom0 has
 # processor 0 and the domUs have 2, which QEMU runs by turns; the idle one between
 # them keeps the turns fair (common/bench/README.md). With KVM time is real, and
 # the rest is the same. Sets what follows from the clock.
 choose_clock() {
-	icount='' processors=1 placing='' lab_clock=''
+	icount='' placing='' lab_clock=''
 	case ${LAB_CLOCK-} in
 	'') return ;;
 	instructions) [ "$arch" = amd64 ] || die_usage "LAB_CLOCK=instructions is only for amd64" ;;
 	*) die_usage "LAB_CLOCK is 'instructions' or not set: not '$LAB_CLOCK'" ;;
 	esac
+	[ "$cpus" = 1 ] || die_usage "LAB_CLOCK=instructions places the processors itself: not with LAB_CPUS=$cpus"
 	accel=tcg,thread=single icount='-icount shift=1,sleep=off' processors=3
 	placing='dom0_max_vcpus=1 dom0_vcpus_pin'
 	lab_clock='lab_clock=instructions'
@@ -161,7 +173,7 @@ snapshot_key() {
 	{
 		cat "$images/id" "$lab_dir/parts/machine.sh" "$lab_dir/parts/kernels.sh" "$lab_dir/parts/machine-$arch.sh"
 		"$qemu" --version
-		echo "$accel" "$cpu" "$1" "$lab_clock" "${domu_directory##*/}" "${dom0_directory##*/}" "$guest"
+		echo "$accel" "$cpu" "$cpus" "$1" "$lab_clock" "${domu_directory##*/}" "${dom0_directory##*/}" "$guest"
 	} | sha256sum | cut -c 1-16
 }
 
@@ -181,7 +193,7 @@ cold_boot() {
 
 # boot DOMUS EXTRA...: a machine that boots.
 boot() {
-	dom0_line="console=hvc0 quiet lab_name=dom0 lab_address=10.0.2.15 lab_domus=$1 $domu_words${lab_clock:+ $lab_clock}${dom0_words:+ $dom0_words}"
+	dom0_line="console=hvc0 quiet lab_name=dom0 lab_address=10.0.2.15 lab_domus=$1 lab_cpus=$cpus $domu_words${lab_clock:+ $lab_clock}${dom0_words:+ $dom0_words}"
 	xen_line="dom0_mem=${dom0_mib}M,max:${dom0_mib}M gnttab_max_frames=256 loglvl=info guest_loglvl=warning${placing:+ $placing}"
 	boot_xen "$@"
 }

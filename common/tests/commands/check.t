@@ -11,7 +11,7 @@ tree=$work/tree
 
 make_tree() {
 	rm -rf "$work"
-	mkdir -p "$tree/common/tests/kind" "$tree/common/tests/debug" "$tree/common/lab"
+	mkdir -p "$tree/common/tests/kind" "$tree/common/tests/settings" "$tree/common/lab"
 	cp "$top/common/check" "$tree/common"
 	cp "$top/common/tests/lane" "$tree/common/tests"
 	program common/need <<-'END'
@@ -66,22 +66,26 @@ a_test seeds <<-'END'
 	# SPDX
 	#
 	# The bugs are found.
-	echo "ok 1 - $TEST_NAME with $LAB_KERNEL"
+	echo "ok 1 - $TEST_NAME with ${LAB_KERNEL-no} kernel, ${LAB_CPUS-no} processors, ${LAB_GUEST-no} guests"
 	echo 1..1
 END
-printf 'dbg\tseeds\nkasan\tseeds\n' >"$tree/common/tests/debug/tests"
+cp "$top/common/tests/settings/run" "$tree/common/tests/settings"
+printf 'dbg\tLAB_KERNEL=dbg\tseeds\nkasan\tLAB_KERNEL=kasan\tseeds\nboth\tLAB_CPUS=2 LAB_GUEST=pvh\tseeds listed\n' \
+	>"$tree/common/tests/settings/tests"
 said=$(cd "$tree" && LIST=1 common/check debug 2>&1)
 has "$said" '^kasan-seeds .*The bugs are found$' "LIST=1 with debug: the list, and no kernel is made for it"
 mkdir -p "$tree/common/lab/kernels"
 program common/lab/kernels/build <<-'END'
 	echo "kernel $1" >>.build/kernels
 END
-cp "$top/common/tests/debug/run" "$tree/common/tests/debug"
+is "$(printf '%s\n' "$said" | grep -c both)" 0 "and only debug kernels"
 check dbg-seeds kasan-seeds
 is "$status $last" "0 2 passed, 0 failed" "tests on debug kernels"
-has "$said" '^ok 1 - dbg-seeds with dbg$' "each has its kernel and its name"
-has "$said" '^ok 1 - kasan-seeds with kasan$' "and its own"
+has "$said" '^ok 1 - dbg-seeds with dbg kernel, no processors, no guests$' "each has its kernel and its name"
+has "$said" '^ok 1 - kasan-seeds with kasan kernel' "and its own"
 is "$(paste -sd ' ' "$tree/.build/kernels")" "kernel dbg kernel kasan" "the kernels are made first"
+check both-seeds
+has "$said" '^ok 1 - both-seeds with no kernel, 2 processors, pvh guests$' "settings of two words"
 check seeds dbg-nonesuch
 rm "$tree/.build/labs"
 is "$status" 64 "one that the table has not is refused"

@@ -71,6 +71,11 @@ for name in A 'a b' ../x; do
 done
 ok "LAB_KERNEL=popcorn: a usage error" says 64 LAB_KERNEL env LAB_KERNEL=popcorn "$lab" start
 ok "a debug kernel that there is none of: a usage error" says 64 'one of: dbg kasan' common/lab/kernels/build base
+for number in 0 9 two 2x; do
+	ok "LAB_CPUS=$number: a usage error" says 64 LAB_CPUS env LAB_CPUS=$number "$lab" start
+done
+ok "LAB_CPUS and a clock that counts instructions: a usage error" says 64 LAB_CPUS \
+	env LAB_CPUS=2 LAB_CLOCK=instructions "$lab" start
 ok "LAB_CLOCK=sundial: a usage error" says 64 LAB_CLOCK env LAB_CLOCK=sundial "$lab" start
 is "$(qemus)" 0 "nothing was started"
 ok "run without a lab says so" says 1 'not running' "$lab" run dom0 true
