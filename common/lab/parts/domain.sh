@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The channel into the domains: ssh, through a port of QEMU's on the loopback
-# address for each domain. Connections are kept open and used again, so that a
-# command takes a tenth of a second rather than a key exchange under emulation.
+# address for each domain. Connections are kept open and used again, without a key exchange under
+# emulation for each command. A command without input needs no channel of its own, either (talk).
 
 # domain_port NAME: prints it; a wrong name is answered with the right ones.
 #
@@ -51,12 +51,21 @@ become_ssh() {
 take_connection() {
 	connection=1
 	until exec 8>>"$port.$connection" && flock -n 8; do connection=$((connection + 1)); done
+	connect
+}
+
+connection_options() {
 	ssh_options="-F none -p $port -i ../ssh-key -o IdentitiesOnly=yes -o LogLevel=ERROR
 		-o BatchMode=yes -o ConnectTimeout=15 -o ConnectionAttempts=1
 		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null
 		-o ServerAliveInterval=10 -o ServerAliveCountMax=3
 		-o ControlMaster=auto -o ControlPath=./ssh.%p.$connection -o ControlPersist=yes"
-	# One after the other: dropbear refuses more than five that log in at once.
+}
+
+# connect: opens $connection, if it is not open. One after the other: dropbear refuses more than
+# five that log in at once.
+connect() {
+	connection_options
 	# shellcheck disable=SC2086 # one word an option
 	[ -S "ssh.$port.$connection" ] ||
 		timeout --foreground "$seconds" flock -w 120 connecting ssh $ssh_options root@127.0.0.1 true \

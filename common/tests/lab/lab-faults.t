@@ -118,6 +118,14 @@ is "$("$lab" run dom0 'echo out; echo err >&2' 2>&1 >/dev/null)" err "standard e
 is "$("$lab" run domU printf '[%s]' 'a b' "it's" '' "$nl" '$x*' -n)" "[a b][it's][][$nl][\$x*][-n]" "words stay words"
 head -c 3000000 /dev/urandom >"$tmp/bytes"
 ok "3 MB of any bytes in and out" sh -c '"$1" run domU cat <"$2" | cmp - "$2"' sh "$lab" "$tmp/bytes"
+{ cat "$tmp/bytes"; printf '\0end\0'; } >"$tmp/zeros"
+"$lab" put dom0 "$tmp/zeros" /tmp
+ok "any bytes out, of a command without input" sh -c '"$1" run dom0 "cat /tmp/zeros" </dev/null | cmp - "$2"' sh "$lab" "$tmp/zeros"
+is "$("$lab" run dom0 'sleep 0.5; printf late >&2' 2>&1 >/dev/null </dev/null)" late "and what it says on standard error at its end"
+is "$(for i in $(seq 100); do "$lab" run dom0 "echo $i; exit $i" </dev/null; [ $? -eq "$i" ] || echo lost; done | paste -sd ' ')" \
+	"$(seq 100 | paste -sd ' ')" "100, one after the other: each has its output and its status"
+ok "the shell that runs the commands is killed: 255" says 255 '' sh -c '"$1" run dom0 "kill -KILL \$PPID" </dev/null' sh "$lab"
+is "$("$lab" run dom0 'echo again' </dev/null)" again "and the next has another shell"
 is "$("$lab" run dom0 'cat; echo end' <&-)" end "standard input closed"
 is "$("$lab" run dom0 yes | head -n 1)" y "a reader that leaves ends the command"
 ok "something left in the background is not waited for" within 5 "$lab" run dom0 'sleep 601 >/dev/null 2>&1 &'
