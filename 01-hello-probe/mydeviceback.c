@@ -226,15 +226,10 @@ static int mydeviceback_connect(struct mydeviceback_info *info)
 	int err;
 
 	err = mydeviceback_negotiate(info);
+	if (!err)
+		err = mydeviceback_go_live(info);
 	if (err)
-		goto fail;
-	err = mydeviceback_go_live(info);
-	if (err)
-		goto fail;
-	return 0;
-
-fail:
-	mydeviceback_disconnect(info);
+		mydeviceback_disconnect(info);
 	return err;
 }
 

@@ -193,22 +193,17 @@ static void mydevicefront_disconnect(struct mydevicefront_info *info)
 }
 
 /* The backend made its offer: prepare everything, then publish it. */
-static int mydevicefront_connect(struct mydevicefront_info *info)
+static void mydevicefront_connect(struct mydevicefront_info *info)
 {
 	int err;
 
 	err = mydevicefront_negotiate(info);
+	if (!err)
+		err = mydevicefront_publish(info);
 	if (err)
-		goto fail;
-	err = mydevicefront_publish(info);
-	if (err)
-		goto fail;
-	mydevicefront_switch_state(info, XenbusStateInitialised);
-	return 0;
-
-fail:
-	mydevicefront_disconnect(info);
-	return err;
+		mydevicefront_disconnect(info);
+	else
+		mydevicefront_switch_state(info, XenbusStateInitialised);
 }
 
 /* Both ends are ready. */
