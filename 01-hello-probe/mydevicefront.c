@@ -126,24 +126,22 @@ static unsigned int mydevicefront_pick_version(char *versions)
 static int mydevicefront_negotiate(struct mydevicefront_info *info)
 {
 	struct xenbus_device *dev = info->dev;
-	char *versions, *copy;
+	char *versions, offered[33];	/* enough for the log */
 
 	versions = xenbus_read(XBT_NIL, dev->otherend, MYDEVICE_NODE_VERSIONS, NULL);
 	if (IS_ERR(versions))
 		return mydevicefront_give_up(info, PTR_ERR(versions), "reading %s/%s",
 					     dev->otherend, MYDEVICE_NODE_VERSIONS);
-	copy = kstrndup(versions, 32, GFP_KERNEL);	/* enough for the log */
+	strscpy(offered, versions, sizeof(offered));
 	info->version = mydevicefront_pick_version(versions);
 	kfree(versions);
-	if (!info->version) {
-		xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_VERSION, "%u",
-			      MYDEVICE_VERSION);
-		mydevicefront_give_up(info, -EPROTONOSUPPORT,
-				      "the backend speaks no version of ours: \"%*pE\", and this end %u",
-				      copy ? (int)strlen(copy) : 0, copy, MYDEVICE_VERSION);
-	}
-	kfree(copy);
-	return info->version ? 0 : -EPROTONOSUPPORT;
+	if (info->version)
+		return 0;
+	xenbus_printf(XBT_NIL, dev->nodename, MYDEVICE_NODE_VERSION, "%u",
+		      MYDEVICE_VERSION);
+	return mydevicefront_give_up(info, -EPROTONOSUPPORT,
+				     "the backend speaks no version of ours: \"%*pE\", and this end %u",
+				     (int)strlen(offered), offered, MYDEVICE_VERSION);
 }
 
 /*
