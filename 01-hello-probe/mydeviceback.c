@@ -294,10 +294,9 @@ static void mydeviceback_close(struct mydeviceback_info *info,
 }
 
 /*
- * The frontend changed its state. This runs in xenwatch, the one thread that all
- * devices of this domain share, so it may sleep, but waits neither for the other
- * end nor for a disk. The frontend is not trusted: it may say anything at any
- * time, and states may be missed, because only the latest one is seen.
+ * The frontend changed its state. Runs in xenwatch, the one thread that all devices
+ * of this domain share: see probe. The frontend is not trusted: it may say anything
+ * at any time, and states may be missed, because only the latest one is seen.
  */
 static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 					  enum xenbus_state frontend_state)
@@ -313,11 +312,10 @@ static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 		if (dev->state == XenbusStateInitWait)
 			break;		/* it has not seen our offer yet */
 		mydeviceback_disconnect(info);	/* from a frontend that was restarted */
-		if (info->broken) {
+		if (info->broken)
 			mydeviceback_close(info, XenbusStateClosed);
-			break;
-		}
-		mydeviceback_offer(info);
+		else
+			mydeviceback_offer(info);
 		break;
 
 	case XenbusStateInitialised:
@@ -337,8 +335,7 @@ static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 		break;
 
 	case XenbusStateClosed:
-		if (!xenbus_dev_is_online(dev))
-			gone = true;	/* the toolstack is taking it away */
+		gone = !xenbus_dev_is_online(dev);	/* the toolstack is taking it away */
 		if (dev->state == XenbusStateInitWait && !gone)
 			break;		/* it will follow when it sees our state */
 		mydeviceback_close(info, XenbusStateClosed);

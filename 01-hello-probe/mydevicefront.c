@@ -223,10 +223,9 @@ static void mydevicefront_switch_to_closed(struct mydevicefront_info *info)
 }
 
 /*
- * The backend changed its state. This runs in xenwatch, the one thread that all
- * devices of this domain share, so it may sleep, but waits neither for the other
- * end nor for a disk. The backend is not trusted: it may say anything at any
- * time, and states may be missed, because only the latest one is seen.
+ * The backend changed its state. Runs in xenwatch, the one thread that all devices
+ * of this domain share: see probe. The backend is not trusted: it may say anything
+ * at any time, and states may be missed, because only the latest one is seen.
  */
 static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 					   enum xenbus_state backend_state)
@@ -308,7 +307,6 @@ static void mydevicefront_remove(struct xenbus_device *dev)
 	unsigned int noio = memalloc_noio_save();
 
 	mydevicefront_switch_state(info, XenbusStateClosed);	/* before it closes the port */
-	mydevicefront_stop(info);
 	mydevicefront_disconnect(info);
 	memalloc_noio_restore(noio);
 	kfree(info);

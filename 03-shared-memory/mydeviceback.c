@@ -161,11 +161,10 @@ static void mydeviceback_answer(struct mydeviceback_info *info)
 
 /*
  * The frontend notified. Hard interrupt context: nothing here sleeps or takes a
- * mutex. An interrupt ends with its EOI (end of interrupt). Here the EOI is sent
- * late, by xen_irq_lateeoi() when the event has been handled, and until then the
- * channel is masked: a frontend that never stops notifying cannot keep this
- * domain busy (XSA-332). What is used here is set up before the interrupt is
- * bound, and released after it is unbound.
+ * mutex. The EOI (end of interrupt) is sent late, by xen_irq_lateeoi() when the
+ * event has been handled. Until then the channel is masked: a frontend that never
+ * stops notifying cannot keep this domain busy (XSA-332). What is used here is
+ * set up before the interrupt is bound, and released after it is unbound.
  */
 static irqreturn_t mydeviceback_interrupt(int irq, void *dev_id)
 {
@@ -701,10 +700,9 @@ static void mydeviceback_peer_died(void *end)
 }
 
 /*
- * The frontend changed its state. This runs in xenwatch, the one thread that all
- * devices of this domain share, so it may sleep, but waits neither for the other
- * end nor for a disk. The frontend is not trusted: it may say anything at any
- * time, and states may be missed, because only the latest one is seen.
+ * The frontend changed its state. Runs in xenwatch, the one thread that all devices
+ * of this domain share: see probe. The frontend is not trusted: it may say anything
+ * at any time, and states may be missed, because only the latest one is seen.
  */
 static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 					  enum xenbus_state frontend_state)
@@ -721,11 +719,10 @@ static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 		if (dev->state == XenbusStateInitWait)
 			break;		/* it has not seen our offer yet */
 		mydeviceback_disconnect(info);	/* from a frontend that was restarted */
-		if (info->broken) {
+		if (info->broken)
 			mydeviceback_close(info, XenbusStateClosed);
-			break;
-		}
-		mydeviceback_offer(info);
+		else
+			mydeviceback_offer(info);
 		break;
 
 	case XenbusStateInitialised:
@@ -745,8 +742,7 @@ static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 		break;
 
 	case XenbusStateClosed:
-		if (!xenbus_dev_is_online(dev))
-			gone = true;	/* the toolstack is taking it away */
+		gone = !xenbus_dev_is_online(dev);	/* the toolstack is taking it away */
 		if (dev->state == XenbusStateInitWait && !gone)
 			break;		/* it will follow when it sees our state */
 		mydeviceback_close(info, XenbusStateClosed);

@@ -100,11 +100,10 @@ static void mydevicefront_take_time(struct mydevicefront_info *info)
 
 /*
  * The backend notified. Hard interrupt context: nothing here sleeps or takes a
- * mutex. An interrupt ends with its EOI (end of interrupt). Here the EOI is sent
- * late, by xen_irq_lateeoi() when the event has been handled, and until then the
- * channel is masked: a backend that never stops notifying cannot keep this
- * domain busy (XSA-391). What is used here is set up before the interrupt is
- * bound, and released after it is unbound.
+ * mutex. The EOI (end of interrupt) is sent late, by xen_irq_lateeoi() when the
+ * event has been handled. Until then the channel is masked: a backend that never
+ * stops notifying cannot keep this domain busy (XSA-391). What is used here is
+ * set up before the interrupt is bound, and released after it is unbound.
  */
 static irqreturn_t mydevicefront_interrupt(int irq, void *dev_id)
 {
@@ -603,10 +602,9 @@ static void mydevicefront_peer_died(void *end)
 }
 
 /*
- * The backend changed its state. This runs in xenwatch, the one thread that all
- * devices of this domain share, so it may sleep, but waits neither for the other
- * end nor for a disk. The backend is not trusted: it may say anything at any
- * time, and states may be missed, because only the latest one is seen.
+ * The backend changed its state. Runs in xenwatch, the one thread that all devices
+ * of this domain share: see probe. The backend is not trusted: it may say anything
+ * at any time, and states may be missed, because only the latest one is seen.
  */
 static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 					   enum xenbus_state backend_state)
@@ -731,7 +729,6 @@ static void mydevicefront_remove(struct xenbus_device *dev)
 	mydevicefront_wait_for_unmap(info);
 	mydevicefront_switch_state(info, XenbusStateClosed);	/* before it closes the port */
 	mutex_lock(&info->lock);
-	mydevicefront_stop(info);
 	mydevicefront_disconnect(info);
 	mutex_unlock(&info->lock);
 	mydevice_node_del(info->node);

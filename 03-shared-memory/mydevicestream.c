@@ -331,8 +331,7 @@ static void mydevice_stream_poll_space(struct mydevice_stream *stream)
 /*
  * Is there something to read? If not, the peer has been asked to notify, if somebody
  * sleeps or is about to. A reader that wants no more than is known to be there does not
- * look at what the peer writes: the peer's processor has that cache line. The caller
- * holds read_lock.
+ * look at what the peer writes: the peer's processor has that cache line.
  */
 static bool mydevice_stream_readable(struct mydevice_stream *stream, size_t want,
 				     bool may_block)
