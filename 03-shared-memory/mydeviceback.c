@@ -276,17 +276,6 @@ static const struct mydevice_stream_ops mydeviceback_stream_ops = {
 	.died = mydeviceback_peer_died,
 };
 
-/* Makes /dev/mydeviceDOMID.N, named as vifDOMID.N is. */
-static int mydeviceback_add_node(struct mydeviceback_info *info)
-{
-	char name[32];
-
-	snprintf(name, sizeof(name), "%d.%s", info->dev->otherend_id,
-		 kbasename(info->dev->nodename));
-	info->node = mydevice_node_add(&info->dev->dev, name, &mydeviceback_stream_ops, info);
-	return PTR_ERR_OR_ZERO(info->node);
-}
-
 /*
  * The XenStore nodes of a device of ours appeared, or the driver was bound to
  * it again through sysfs.
@@ -302,6 +291,7 @@ static int mydeviceback_probe(struct xenbus_device *dev,
 	unsigned int noio = memalloc_noio_save();
 	struct mydeviceback_info *info;
 	int err = -ENOMEM;
+	char name[32];
 
 	dev_info(&dev->dev, "Probe called. We are good to go.\n");
 
@@ -310,7 +300,10 @@ static int mydeviceback_probe(struct xenbus_device *dev,
 		goto out;
 	info->dev = dev;
 	mutex_init(&info->lock);
-	err = mydeviceback_add_node(info);
+	/* /dev/mydeviceDOMID.N, as vifDOMID.N */
+	snprintf(name, sizeof(name), "%d.%s", dev->otherend_id, kbasename(dev->nodename));
+	info->node = mydevice_node_add(&dev->dev, name, &mydeviceback_stream_ops, info);
+	err = PTR_ERR_OR_ZERO(info->node);
 	if (err)
 		goto fail;
 	dev_set_drvdata(&dev->dev, info);
