@@ -483,12 +483,10 @@ static int mydevice_file_open(struct inode *inode, struct file *file)
 	if (!err) {
 		stream->open_for |= mode;
 		kref_get(&stream->users);
+		file->private_data = stream;
 	}
 	mutex_unlock(&node->lock);
-	if (err)
-		return err;
-	file->private_data = stream;
-	return stream_open(inode, file);
+	return err ?: stream_open(inode, file);
 }
 
 static int mydevice_file_release(struct inode *inode, struct file *file)
@@ -746,7 +744,7 @@ static void mydevice_node_free(struct device *dev)
 {
 	struct mydevice_node *node = container_of(dev, struct mydevice_node, dev);
 
-	ida_free(&mydevice_minors, MINOR(dev->devt) - MINOR(mydevice_first_node));
+	ida_free(&mydevice_minors, MINOR(dev->devt));
 	kfree(node);
 }
 
@@ -854,7 +852,6 @@ static void mydevice_nodes_unregister(void)
 	debugfs_remove(mydevice_debugfs);
 	unregister_chrdev_region(mydevice_first_node, MYDEVICE_MINORS);
 	class_unregister(&mydevice_class);
-	ida_destroy(&mydevice_minors);
 }
 
 /* -- the connection --------------------------------------------------------- */
@@ -898,10 +895,7 @@ static void mydevice_stream_begin(struct mydevice_stream *stream,
 	stream->tx.cons = cons;
 	stream->seen_prod = prod;
 	stream->seen_cons = cons;
-	memset(mine, 0, sizeof(*mine));
-	mine->prod = cons;
-	mine->cons = prod;
-	mine->alive = 1;
+	*mine = (struct mydevice_end) { .prod = cons, .cons = prod, .alive = 1 };
 	stream->mine = mine;
 	stream->theirs = theirs;
 }
@@ -929,8 +923,6 @@ static void mydevice_stream_live(struct mydevice_stream *stream)
  */
 static bool mydevice_stream_stop(struct mydevice_stream *stream, int err)
 {
-	bool broken;
-
 	if (!stream)
 		return false;
 	mydevice_node_set_stream(stream->node, NULL);
@@ -942,13 +934,12 @@ static bool mydevice_stream_stop(struct mydevice_stream *stream, int err)
 		else if (!mydevice_look_cons(&stream->tx, stream->theirs))
 			mydevice_stream_break(stream, "consumer", stream->tx.claim);
 	}
-	broken = stream->broken;
 	if (!stream->closed)
 		WRITE_ONCE(stream->closed, err);
 	mutex_unlock(&stream->write_lock);
 	mutex_unlock(&stream->read_lock);
 	mydevice_stream_wake(stream);
-	return broken;
+	return stream->broken;
 }
 
 /*
