@@ -265,15 +265,15 @@ static int mydevice_copy(const struct mydevice_ring *ring, u32 *index, u32 len,
 /* -- polling ---------------------------------------------------------------- */
 
 /*
- * How long to poll before sleeping, in ns. A wait is likely to be as long as the
+ * Returns when to stop polling, or 0 to sleep at once. A wait is likely to be as long as the
  * one before: if that was longer than this end polls, it does not poll at all.
  * So an idle stream costs nothing, and neither does one whose peer shares the processor.
  */
-static u64 mydevice_spin_budget(u64 last_wait)
+static u64 mydevice_spin_until(u64 last_wait)
 {
 	u64 ns = min(READ_ONCE(poll_us), MYDEVICE_MAX_POLL_US) * NSEC_PER_USEC;
 
-	return last_wait <= ns ? ns : 0;
+	return last_wait <= ns ? ktime_get_ns() + ns : 0;
 }
 
 /*
@@ -286,15 +286,13 @@ static u64 mydevice_spin_budget(u64 last_wait)
  */
 static void mydevice_stream_poll_bytes(struct mydevice_stream *stream, u32 want)
 {
-	u64 budget = mydevice_spin_budget(READ_ONCE(stream->reader_waited));
+	u64 end = mydevice_spin_until(READ_ONCE(stream->reader_waited)), now, came;
 	u32 known = stream->rx.prod, last = READ_ONCE(stream->theirs->prod), prod;
 	bool gather = stream->gathers || last != known;
-	u64 now, end, came;
 
-	if (!budget)
+	if (!end)
 		return;
 	now = ktime_get_ns();
-	end = now + budget;
 	came = now;
 	stream->gathers = last != known;
 	while (last - known < want && now < end && !need_resched()) {
@@ -314,13 +312,9 @@ static void mydevice_stream_poll_bytes(struct mydevice_stream *stream, u32 want)
 /* Polls for space. The caller holds write_lock. */
 static void mydevice_stream_poll_space(struct mydevice_stream *stream)
 {
-	u64 budget = mydevice_spin_budget(READ_ONCE(stream->writer_waited));
+	u64 end = mydevice_spin_until(READ_ONCE(stream->writer_waited));
 	u32 known = stream->tx.cons;
-	u64 end;
 
-	if (!budget)
-		return;
-	end = ktime_get_ns() + budget;
 	while (READ_ONCE(stream->theirs->cons) == known && !need_resched() &&
 	       ktime_get_ns() < end)
 		cpu_relax();

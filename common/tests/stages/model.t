@@ -156,7 +156,7 @@ take_functions() {
 		BEGIN {	n = split("wake look_alive event tell error break poll_bytes poll_space readable take " \
 				"look_cons writable put synced begin stop", names, " ")
 			for (i = 1; i <= n; i++) wanted["mydevice_stream_" names[i]] = 1
-			wanted["mydevice_copy"] = wanted["mydevice_spin_budget"] = wanted["mydevice_node_set_stream"] = 1
+			wanted["mydevice_copy"] = wanted["mydevice_spin_until"] = wanted["mydevice_node_set_stream"] = 1
 			n += 3 }
 		/^#define MYDEVICE_(MAX_POLL_US|PAUSE_NS)\t/
 		/^struct mydevice_(stream|stream_ops|node) \{$/ { on = 1 }
