@@ -263,12 +263,12 @@ static int mydeviceback_offer(struct mydeviceback_info *info)
 	return 0;
 }
 
-static void mydeviceback_notify_frontend(void *end)
+static void mydeviceback_notify_frontend(struct device *dev)
 {
-	mydeviceback_notify(end);
+	mydeviceback_notify(dev_get_drvdata(dev));
 }
 
-static void mydeviceback_peer_died(void *end);
+static void mydeviceback_peer_died(struct device *dev);
 
 static const struct mydevice_stream_ops mydeviceback_stream_ops = {
 	.peer = "frontend",
@@ -302,7 +302,7 @@ static int mydeviceback_probe(struct xenbus_device *dev,
 	mutex_init(&info->lock);
 	/* /dev/mydeviceDOMID.N, as vifDOMID.N */
 	snprintf(name, sizeof(name), "%d.%s", dev->otherend_id, kbasename(dev->nodename));
-	info->node = mydevice_node_add(&dev->dev, name, &mydeviceback_stream_ops, info);
+	info->node = mydevice_node_add(&dev->dev, name, &mydeviceback_stream_ops);
 	err = PTR_ERR_OR_ZERO(info->node);
 	if (err)
 		goto fail;
@@ -674,9 +674,9 @@ static void mydeviceback_close(struct mydeviceback_info *info,
  * reads the index page again. A frontend that says Closing or Closed has left properly,
  * and did not die. Called by a worker, and xenwatch may wait for the lock.
  */
-static void mydeviceback_peer_died(void *end)
+static void mydeviceback_peer_died(struct device *dev)
 {
-	struct mydeviceback_info *info = end;
+	struct mydeviceback_info *info = dev_get_drvdata(dev);
 	unsigned int noio = memalloc_noio_save();
 	unsigned int state;
 
@@ -685,7 +685,7 @@ static void mydeviceback_peer_died(void *end)
 	if (info->stream && info->dev->state == XenbusStateConnected &&
 	    !READ_ONCE(info->stream->theirs->alive) &&
 	    (state == XenbusStateInitialised || state == XenbusStateConnected)) {
-		dev_info_ratelimited(&info->dev->dev, "The frontend died.\n");
+		dev_info_ratelimited(dev, "The frontend died.\n");
 		mydeviceback_close(info, XenbusStateClosed);
 	}
 	mutex_unlock(&info->lock);

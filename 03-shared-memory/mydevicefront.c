@@ -215,12 +215,12 @@ static int mydevicefront_give_up(struct mydevicefront_info *info, int err,
 	return err;
 }
 
-static void mydevicefront_notify_backend(void *end)
+static void mydevicefront_notify_backend(struct device *dev)
 {
-	mydevicefront_notify(end);
+	mydevicefront_notify(dev_get_drvdata(dev));
 }
 
-static void mydevicefront_peer_died(void *end);
+static void mydevicefront_peer_died(struct device *dev);
 
 static const struct mydevice_stream_ops mydevicefront_stream_ops = {
 	.peer = "backend",
@@ -253,7 +253,7 @@ static int mydevicefront_probe(struct xenbus_device *dev,
 	info->dev = dev;
 	mutex_init(&info->lock);
 	info->node = mydevice_node_add(&dev->dev, kbasename(dev->nodename),
-				       &mydevicefront_stream_ops, info);
+				       &mydevicefront_stream_ops);
 	err = PTR_ERR_OR_ZERO(info->node);
 	if (err) {
 		kfree(info);
@@ -582,18 +582,17 @@ static void mydevicefront_check_unmapped(struct mydevicefront_info *info)
  * reads the index page again. A backend that is no longer Connected has left properly,
  * and did not die. Called by a worker, and xenwatch may wait for the lock.
  */
-static void mydevicefront_peer_died(void *end)
+static void mydevicefront_peer_died(struct device *dev)
 {
-	struct mydevicefront_info *info = end;
-	struct xenbus_device *dev = info->dev;
+	struct mydevicefront_info *info = dev_get_drvdata(dev);
 	unsigned int noio = memalloc_noio_save();
 
 	mutex_lock(&info->lock);
-	if (info->stream && dev->state == XenbusStateConnected &&
+	if (info->stream && info->dev->state == XenbusStateConnected &&
 	    !READ_ONCE(info->stream->theirs->alive) &&
-	    xenbus_read_unsigned(dev->otherend, "state", XenbusStateUnknown) ==
+	    xenbus_read_unsigned(info->dev->otherend, "state", XenbusStateUnknown) ==
 	    XenbusStateConnected) {
-		dev_info_ratelimited(&dev->dev, "The backend died.\n");
+		dev_info_ratelimited(dev, "The backend died.\n");
 		mydevicefront_stop(info);
 		mydevicefront_switch_to_closed(info);
 	}

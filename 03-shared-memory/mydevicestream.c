@@ -57,7 +57,7 @@ static struct class mydevice_class = { .name = KBUILD_MODNAME };
 static struct dentry *mydevice_debugfs;
 
 /**
- * struct mydevice_stream_ops - what the stream needs of its end
+ * struct mydevice_stream_ops - what the stream needs of its end, a device on the XenBus
  * @peer: what the other end is called in messages
  * @notify: sends the peer an event; called with a lock of the stream held, while the
  *	connection lasts
@@ -66,8 +66,8 @@ static struct dentry *mydevice_debugfs;
  */
 struct mydevice_stream_ops {
 	const char *peer;
-	void (*notify)(void *end);
-	void (*died)(void *end);
+	void (*notify)(struct device *dev);
+	void (*died)(struct device *dev);
 };
 
 /**
@@ -75,7 +75,6 @@ struct mydevice_stream_ops {
  * @dev: its place in the device model; frees the node when the last user is gone
  * @cdev: its file operations
  * @ops: what the end does for the stream
- * @end: the end, for @ops
  * @lock: guards @stream, and who has it open
  * @stream: what a file is opened on; NULL when there is no connection
  * @generation: how many connections there have been, including the present one
@@ -87,7 +86,6 @@ struct mydevice_node {
 	struct device dev;
 	struct cdev cdev;
 	const struct mydevice_stream_ops *ops;
-	void *end;
 	struct mutex lock;	/* stream */
 	struct mydevice_stream *stream;
 	unsigned int generation;
@@ -209,7 +207,7 @@ static bool mydevice_stream_event(struct mydevice_stream *stream)
 static void mydevice_stream_tell(struct mydevice_stream *stream, bool asked)
 {
 	if (asked)
-		stream->node->ops->notify(stream->node->end);
+		stream->node->ops->notify(stream->node->dev.parent);
 	else
 		atomic_inc(&stream->suppressed);
 }
@@ -746,7 +744,7 @@ static void mydevice_node_death(struct work_struct *work)
 {
 	struct mydevice_node *node = container_of(work, struct mydevice_node, death);
 
-	node->ops->died(node->end);
+	node->ops->died(node->dev.parent);
 }
 
 /**
@@ -754,13 +752,11 @@ static void mydevice_node_death(struct work_struct *work)
  * @parent: the device on the XenBus
  * @name: what it is called after "mydevice"
  * @ops: what the end does for the stream
- * @end: the end, for @ops
  *
  * May sleep. Return: the node, or an ERR_PTR().
  */
 static struct mydevice_node *mydevice_node_add(struct device *parent, const char *name,
-					       const struct mydevice_stream_ops *ops,
-					       void *end)
+					       const struct mydevice_stream_ops *ops)
 {
 	struct mydevice_node *node;
 	int minor, err;
@@ -774,7 +770,6 @@ static struct mydevice_node *mydevice_node_add(struct device *parent, const char
 		return ERR_PTR(minor);
 	}
 	node->ops = ops;
-	node->end = end;
 	mutex_init(&node->lock);
 	INIT_WORK(&node->death, mydevice_node_death);
 	device_initialize(&node->dev);

@@ -170,14 +170,15 @@ static unsigned int poll_us;
 
 static struct mydevice_index page;
 static struct mydevice_end *mine, *theirs;	/* the same halves, not volatile */
+static struct device bus;
 static struct mydevice_node node;
 static struct mydevice_stream stream;
 static unsigned int notified;
 
 /* Called under a lock, and not when the connection has ended. */
-static void notify(void *end)
+static void notify(struct device *dev)
 {
-	MUST(end == &page);
+	MUST(dev == &bus);
 	MUST(stream.read_lock.held || stream.write_lock.held);
 	MUST(!stream.closed);
 	notified++;
@@ -252,7 +253,7 @@ static void any_stream(void)
 {
 	any_halves();
 	node.ops = &ops;
-	node.end = &page;
+	node.dev.parent = &bus;
 	node.stream = &stream;
 	node.generation = nondet_u32();
 	stream.node = &node;
