@@ -61,12 +61,12 @@ sizes() {
 		activate.sh      100
 		deactivate.sh    110
 		mydevice.h       560
-		mydeviceback.c   845
-		mydevicefront.c  800
+		mydeviceback.c   825
+		mydevicefront.c  785
 		mydevicebus.c    930
 		mydevicebus.h    380
 		mydevicepeer.c  1220
-		mydevicestream.c 1005
+		mydevicestream.c  985
 	SIZES
 }
 
