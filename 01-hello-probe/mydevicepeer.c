@@ -19,25 +19,32 @@
  * struct peer - one device, from probe to release
  * @dev: the device on the bus
  * @version: the protocol version of this connection, 0 when there is none
- * @over: this end has had a connection, and it is over
  */
 struct peer {
 	struct bus_device *dev;
 	unsigned int version;
-	bool over;
 };
 
-/* May a connection begin: the first one, or with --keep another one? */
-static bool peer_stays(const struct peer *peer)
+/* Tells the other end that this end no longer uses the connection. */
+static void peer_close(struct peer *peer, enum xenbus_state state)
 {
-	return peer->dev->keep || !peer->over;
+	if (bus_switch_state(peer->dev, state))
+		bus_tell("%s.", bus_strstate(state));
 }
 
-/* Writes what this end can do, then invites the frontend with InitWait. */
+/* May another connection begin? */
+static bool peer_is_free(struct peer *peer)
+{
+	return bus_stays(peer->dev);
+}
+
+/* If this end is free: writes what it can do, then invites the frontend with InitWait. */
 static bool back_offer(struct peer *peer)
 {
 	struct bus_device *dev = peer->dev;
 
+	if (!peer_is_free(peer))
+		return false;
 	if (!bus_printf(dev, XBT_NULL, MYDEVICE_NODE_VERSIONS, "%u", MYDEVICE_VERSION))
 		return bus_fatal(dev, EX_IOERR, "writing the offer to %s: %s", dev->nodename,
 				 strerror(errno));
@@ -156,7 +163,7 @@ static bool front_publish(struct peer *peer)
 /* This end stops using a connection. What is shared stays shared. */
 static void peer_stop(struct peer *peer)
 {
-	peer->over |= peer->version != 0;
+	peer->dev->over |= peer->version != 0;
 	peer->version = 0;
 }
 
@@ -198,23 +205,16 @@ static bool back_connect(struct peer *peer)
 
 /*
  * Connects to the frontend that says Initialised now. It may be restarted at any moment,
- * so this reads, and then writes Connected, in one transaction. If what it read has changed,
- * this end looks again, but not for ever.
+ * so this reads, and then writes Connected, in one transaction.
  */
-static void back_try_connect(struct peer *peer)
+static void back_try_connect(struct bus_device *dev)
 {
-	struct bus_device *dev = peer->dev;
-	int tries = 0;
+	struct peer *peer = dev->peer;
 
-	do {
-		bus_start_reading(dev);
-		if (bus_otherend_state(dev) == XenbusStateInitialised && !back_connect(peer)) {
-			peer->version = 0;	/* that was no connection */
-			peer_disconnect(peer);
-		}
-	} while (bus_changed(dev) && ++tries < 10);
-	if (tries == 10)
-		bus_fatal(dev, EX_OSERR, "the frontend changes all the time");
+	if (bus_otherend_state(dev) == XenbusStateInitialised && !back_connect(peer)) {
+		peer->version = 0;	/* that was no connection */
+		peer_disconnect(peer);
+	}
 }
 
 /*
@@ -232,19 +232,6 @@ static void back_explain_refusal(struct peer *peer)
 	if (!speaks(version))
 		bus_error(dev, "the frontend speaks version %u, and this end %u", version,
 			  MYDEVICE_VERSION);
-}
-
-/* Tells the other end that this end no longer uses the connection. */
-static void peer_close(struct peer *peer, enum xenbus_state state)
-{
-	if (bus_switch_state(peer->dev, state))
-		bus_tell("%s.", bus_strstate(state));
-}
-
-/* May another connection begin? */
-static bool peer_is_free(struct peer *peer)
-{
-	return peer_stays(peer);
 }
 
 /*
@@ -299,13 +286,12 @@ static void back_otherend_changed(struct bus_device *dev, enum xenbus_state fron
 		if (dev->state == XenbusStateInitWait)
 			break;		/* it has not seen our offer yet */
 		peer_disconnect(peer);	/* from a frontend that was restarted */
-		if (peer_is_free(peer))
-			back_offer(peer);
+		back_offer(peer);
 		break;
 
 	case XenbusStateInitialised:
 		if (dev->state == XenbusStateInitWait)
-			back_try_connect(peer);
+			bus_in_transaction(dev, back_try_connect);
 		break;
 
 	case XenbusStateConnected:	/* ours came first; else it is left over */
@@ -337,19 +323,10 @@ static void back_otherend_changed(struct bus_device *dev, enum xenbus_state fron
 	}
 }
 
-/* Has this end nothing more to do? */
-static bool peer_finished(struct bus_device *dev)
-{
-	return !peer_stays(dev->peer);
-}
-
 /* The guest was saved and is restored. Nothing that it shared exists any more. */
-static bool peer_resume(struct bus_device *dev)
+static void peer_resume(struct bus_device *dev)
 {
-	struct peer *peer = dev->peer;
-
-	peer_disconnect(peer);
-	return peer_stays(peer);
+	peer_disconnect(dev->peer);
 }
 
 /* Removes what this end wrote for the other, except its state. */
@@ -393,7 +370,6 @@ const struct bus_driver bus_driver = {
 	.probe = peer_probe,
 	.front_otherend_changed = front_otherend_changed,
 	.back_otherend_changed = back_otherend_changed,
-	.finished = peer_finished,
 	.resume = peer_resume,
 	.remove = peer_remove,
 	.release = peer_release,

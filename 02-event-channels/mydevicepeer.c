@@ -40,7 +40,6 @@ enum {
  * struct peer - one device, from probe to release
  * @dev: the device on the bus
  * @version: the protocol version of this connection, 0 when there is none
- * @over: this end has had a connection, and it is over
  * @answer: answer each event with one of our own
  * @log: where the libraries report errors
  * @evtchn: the event channels of this process
@@ -53,7 +52,6 @@ enum {
 struct peer {
 	struct bus_device *dev;
 	unsigned int version;
-	bool over;
 	bool answer;
 	struct xentoollog_logger *log;
 	xenevtchn_handle *evtchn;
@@ -64,10 +62,17 @@ struct peer {
 	uint64_t notified_at;
 };
 
-/* May a connection begin: the first one, or with --keep another one? */
-static bool peer_stays(const struct peer *peer)
+/* Tells the other end that this end no longer uses the connection. */
+static void peer_close(struct peer *peer, enum xenbus_state state)
 {
-	return peer->dev->keep || !peer->over;
+	if (bus_switch_state(peer->dev, state))
+		bus_tell("%s.", bus_strstate(state));
+}
+
+/* May another connection begin? */
+static bool peer_is_free(struct peer *peer)
+{
+	return bus_stays(peer->dev);
 }
 
 /* Notifies the other end. The port must be bound. */
@@ -95,15 +100,10 @@ static void peer_unmask(struct peer *peer)
  * The other end notified. The port is masked until xenevtchn_unmask(), which is what
  * the EOI is in the kernel, and is called when the event has been handled.
  */
-static void peer_interrupt(struct peer *peer, short revents)
+static void peer_interrupt(struct peer *peer)
 {
-	xenevtchn_port_or_error_t port;
+	xenevtchn_port_or_error_t port = xenevtchn_pending(peer->evtchn);
 
-	if (revents & ~POLLIN) {
-		bus_fatal(peer->dev, EX_IOERR, "/dev/xen/evtchn has failed");
-		return;
-	}
-	port = xenevtchn_pending(peer->evtchn);
 	if (port < 0 && errno != EAGAIN && errno != EINTR)
 		bus_fatal(peer->dev, EX_IOERR, "reading events: %s", strerror(errno));
 	if (port < 0 || port != peer->port)
@@ -139,11 +139,13 @@ static void peer_signalled(struct bus_device *dev, int signal)
 	}
 }
 
-/* Writes what this end can do, then invites the frontend with InitWait. */
+/* If this end is free: writes what it can do, then invites the frontend with InitWait. */
 static bool back_offer(struct peer *peer)
 {
 	struct bus_device *dev = peer->dev;
 
+	if (!peer_is_free(peer))
+		return false;
 	if (!bus_printf(dev, XBT_NULL, MYDEVICE_NODE_VERSIONS, "%u", MYDEVICE_VERSION))
 		return bus_fatal(dev, EX_IOERR, "writing the offer to %s: %s", dev->nodename,
 				 strerror(errno));
@@ -169,7 +171,7 @@ static void peer_open_evtchn(struct peer *peer)
 	if (!peer->evtchn)
 		bus_die(EX_OSERR, "event channels cannot be opened: %s", strerror(errno));
 	peer->dev->files[FILE_EVENT] = (struct bus_file){
-		xenevtchn_fd(peer->evtchn), POLLIN, NULL, peer_interrupt
+		"/dev/xen/evtchn", xenevtchn_fd(peer->evtchn), POLLIN, NULL, peer_interrupt
 	};
 	peer->port = -1;
 }
@@ -312,12 +314,10 @@ static bool peer_setup_evtchn(struct peer *peer)
  */
 static void peer_free_evtchn(struct peer *peer)
 {
-	if (peer->port >= 0 && bus_restored(peer->dev)) {
-		bus_keep_stale();
+	if (peer->port >= 0 && bus_keep_stale(peer->dev))
 		peer->evtchn = NULL;
-	} else if (peer->port >= 0) {
+	else if (peer->port >= 0)
 		xenevtchn_unbind(peer->evtchn, peer->port);
-	}
 	peer->port = -1;
 }
 
@@ -345,7 +345,7 @@ static bool front_publish(struct peer *peer)
 static void peer_stop(struct peer *peer)
 {
 	peer_free_evtchn(peer);
-	peer->over |= peer->version != 0;
+	peer->dev->over |= peer->version != 0;
 	peer->version = 0;
 }
 
@@ -391,23 +391,16 @@ static bool back_connect(struct peer *peer)
 
 /*
  * Connects to the frontend that says Initialised now. It may be restarted at any moment,
- * so this reads, and then writes Connected, in one transaction. If what it read has changed,
- * this end looks again, but not for ever.
+ * so this reads, and then writes Connected, in one transaction.
  */
-static void back_try_connect(struct peer *peer)
+static void back_try_connect(struct bus_device *dev)
 {
-	struct bus_device *dev = peer->dev;
-	int tries = 0;
+	struct peer *peer = dev->peer;
 
-	do {
-		bus_start_reading(dev);
-		if (bus_otherend_state(dev) == XenbusStateInitialised && !back_connect(peer)) {
-			peer->version = 0;	/* that was no connection */
-			peer_disconnect(peer);
-		}
-	} while (bus_changed(dev) && ++tries < 10);
-	if (tries == 10)
-		bus_fatal(dev, EX_OSERR, "the frontend changes all the time");
+	if (bus_otherend_state(dev) == XenbusStateInitialised && !back_connect(peer)) {
+		peer->version = 0;	/* that was no connection */
+		peer_disconnect(peer);
+	}
 }
 
 /*
@@ -425,19 +418,6 @@ static void back_explain_refusal(struct peer *peer)
 	if (!speaks(version))
 		bus_error(dev, "the frontend speaks version %u, and this end %u", version,
 			  MYDEVICE_VERSION);
-}
-
-/* Tells the other end that this end no longer uses the connection. */
-static void peer_close(struct peer *peer, enum xenbus_state state)
-{
-	if (bus_switch_state(peer->dev, state))
-		bus_tell("%s.", bus_strstate(state));
-}
-
-/* May another connection begin? */
-static bool peer_is_free(struct peer *peer)
-{
-	return peer_stays(peer);
 }
 
 /*
@@ -492,13 +472,12 @@ static void back_otherend_changed(struct bus_device *dev, enum xenbus_state fron
 		if (dev->state == XenbusStateInitWait)
 			break;		/* it has not seen our offer yet */
 		peer_disconnect(peer);	/* from a frontend that was restarted */
-		if (peer_is_free(peer))
-			back_offer(peer);
+		back_offer(peer);
 		break;
 
 	case XenbusStateInitialised:
 		if (dev->state == XenbusStateInitWait)
-			back_try_connect(peer);
+			bus_in_transaction(dev, back_try_connect);
 		break;
 
 	case XenbusStateConnected:	/* ours came first; else it is left over */
@@ -530,19 +509,10 @@ static void back_otherend_changed(struct bus_device *dev, enum xenbus_state fron
 	}
 }
 
-/* Has this end nothing more to do? */
-static bool peer_finished(struct bus_device *dev)
-{
-	return !peer_stays(dev->peer);
-}
-
 /* The guest was saved and is restored. Nothing that it shared exists any more. */
-static bool peer_resume(struct bus_device *dev)
+static void peer_resume(struct bus_device *dev)
 {
-	struct peer *peer = dev->peer;
-
-	peer_disconnect(peer);
-	return peer_stays(peer);
+	peer_disconnect(dev->peer);
 }
 
 /* Removes what this end wrote for the other, except its state. */
@@ -594,7 +564,6 @@ const struct bus_driver bus_driver = {
 	.front_otherend_changed = front_otherend_changed,
 	.back_otherend_changed = back_otherend_changed,
 	.signalled = peer_signalled,
-	.finished = peer_finished,
 	.resume = peer_resume,
 	.remove = peer_remove,
 	.release = peer_release,

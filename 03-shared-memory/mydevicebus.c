@@ -31,6 +31,9 @@
 #define TELL_BURST	50
 #define TELL_PAUSE	2
 
+/* How often to read again what changes meanwhile. */
+#define READ_TRIES	10
+
 /* Tries to take the lock, 0.1 s apart: xbdoctor may hold it for a moment. */
 #define LOCK_TRIES	10
 
@@ -264,12 +267,6 @@ static bool write_state(struct bus_device *dev, xs_transaction_t xbt)
 	return bus_printf(dev, xbt, "state", "%d", dev->state);
 }
 
-void bus_start_reading(struct bus_device *dev)
-{
-	dev->changed = false;
-	dev->xbt = xs_transaction_start(dev->xs);
-}
-
 /* Return: 0, or an errno: EAGAIN if anything that was read has changed meanwhile. */
 static int end_reading(struct bus_device *dev, bool keep)
 {
@@ -282,10 +279,18 @@ static int end_reading(struct bus_device *dev, bool keep)
 	return errno;
 }
 
-bool bus_changed(struct bus_device *dev)
+void bus_in_transaction(struct bus_device *dev, void (*read)(struct bus_device *dev))
 {
-	end_reading(dev, false);
-	return dev->changed;
+	int tries = 0;
+
+	do {
+		dev->changed = false;
+		dev->xbt = xs_transaction_start(dev->xs);
+		read(dev);
+		end_reading(dev, false);
+	} while (dev->changed && ++tries < READ_TRIES);
+	if (dev->changed)
+		bus_fatal(dev, EX_OSERR, "the %s changes all the time", bus_otherend(dev));
 }
 
 bool bus_switch_state(struct bus_device *dev, enum xenbus_state state)
@@ -652,7 +657,7 @@ static unsigned int own_domid(struct bus_device *dev)
 }
 
 /* The domain's number shows it; if that is the same by chance, its watch does, a little later. */
-bool bus_restored(struct bus_device *dev)
+static bool was_restored(struct bus_device *dev)
 {
 	dev->restored |= own_domid(dev) != dev->domid;
 	return dev->restored;
@@ -685,13 +690,16 @@ static void sleep_on(int status, void *unused)
  * Linux no longer knows a port from before a restore, and treats closing it as a bug of
  * its own (evtchn_unbind_from_user()).
  */
-void bus_keep_stale(void)
+bool bus_keep_stale(struct bus_device *dev)
 {
 	static bool kept;
 
+	if (!was_restored(dev))
+		return false;
 	if (!kept)
 		on_exit(sleep_on, NULL);
 	kept = true;
+	return true;
 }
 
 /* -- from the device's first state to its last ----------------------------------- */
@@ -738,7 +746,8 @@ static void move(struct bus_device *dev)
 	char path[PATH_MAX], *own = bus_read(dev, dev->nodename, "state");
 
 	bus_say("this guest was restored, and is domain %u now", own_domid(dev));
-	dev->gone = !bus_driver.resume(dev) || !own;
+	bus_driver.resume(dev);
+	dev->gone = !own || !bus_stays(dev);
 	dev->done |= dev->gone;
 	free(own);
 	if (dev->gone)
@@ -784,7 +793,7 @@ static void look_around(struct bus_device *dev)
 	dev->domain_seen |= domain;
 	if (dev->done)
 		return;
-	if (bus_restored(dev)) {
+	if (was_restored(dev)) {
 		move(dev);
 		return;
 	}
@@ -808,6 +817,11 @@ static void take_signal(struct bus_device *dev)
 	}
 	dev->told_to_end = true;
 	dev->done = true;
+}
+
+bool bus_stays(const struct bus_device *dev)
+{
+	return dev->keep || !dev->over;
 }
 
 /* How long to wait at most, in ms; -1 means for ever. */
@@ -835,6 +849,7 @@ void bus_wait(struct bus_device *dev)
 		[FD_XENSTORE] = { .fd = xs_fileno(dev->xs), .events = POLLIN },
 	};
 	struct bus_file *file;
+	short revents;
 	int i;
 
 	for (i = 0; i < BUS_MAX_FILES; i++) {
@@ -851,12 +866,17 @@ void bus_wait(struct bus_device *dev)
 		bus_fatal(dev, EX_IOERR, "the connection to XenStore is lost");
 	if (fds[FD_SIGNAL].revents & POLLIN)
 		take_signal(dev);
-	for (i = 0; i < BUS_MAX_FILES; i++)
-		if (fds[FD_FILES + i].revents && dev->files[i].ready)
-			dev->files[i].ready(dev->peer, fds[FD_FILES + i].revents);
+	for (i = 0; i < BUS_MAX_FILES; i++) {
+		file = &dev->files[i];
+		revents = fds[FD_FILES + i].revents;
+		if (file->name && (revents & ~file->events))
+			bus_fatal(dev, EX_IOERR, "%s has failed", file->name);
+		else if (revents && file->ready)
+			file->ready(dev->peer);
+	}
 	if (fds[FD_XENSTORE].revents)
 		look_around(dev);
-	dev->done |= bus_driver.finished(dev);
+	dev->done |= bus_driver.finished ? bus_driver.finished(dev) : !bus_stays(dev);
 }
 
 void bus_await_release(struct bus_device *dev)

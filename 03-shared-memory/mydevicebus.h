@@ -23,16 +23,18 @@ struct peer;	/* what the driver keeps for its device; private to the driver */
 
 /**
  * struct bus_file - a file that the driver waits for
+ * @name: if it fails, this end gives up and says so; NULL: the driver will notice
  * @fd: the file
  * @events: what poll() is asked for
  * @wanted: asked before each wait: does the driver wait for it now? NULL: always
- * @ready: called with the events that poll() found, if any; NULL: this entry is unused
+ * @ready: called when poll() has found something; NULL: this entry is unused
  */
 struct bus_file {
+	const char *name;
 	int fd;
 	short events;
 	bool (*wanted)(struct peer *peer);
-	void (*ready)(struct peer *peer, short revents);
+	void (*ready)(struct peer *peer);
 };
 
 /**
@@ -58,6 +60,7 @@ struct bus_file {
  * @domid: the domain that this process is in
  * @domain_seen: the watch of that number has fired for the first time
  * @restored: the guest was saved and restored since the driver's probe
+ * @over: this end has had a connection, and it is over
  * @died: the other end was a process, and died: nothing more is expected of it
  * @gone: the device's nodes are gone, or no longer this end's
  * @taken: another driver has taken the nodes over
@@ -66,7 +69,8 @@ struct bus_file {
  * @done: it is time to leave
  * @status: what the process exits with, one of sysexits.h
  *
- * A driver reads these, and writes @peer, @files, @timer_at, @timer, @died, @done and @status.
+ * A driver reads these, and writes @peer, @files, @timer_at, @timer, @over, @died, @done and
+ * @status.
  */
 struct bus_device {
 	bool frontend;
@@ -90,6 +94,7 @@ struct bus_device {
 	unsigned int domid;
 	bool domain_seen;
 	bool restored;
+	bool over;
 	bool died;
 	bool gone;
 	bool taken;
@@ -134,9 +139,9 @@ struct bus_option {
  * @front_otherend_changed: this end is the frontend, and the backend has this state now
  * @back_otherend_changed: the same at a backend
  * @signalled: the process got SIGUSR1 or SIGUSR2; NULL: these end the process
- * @finished: called after each wait: has this end nothing more to do?
- * @resume: the guest was restored, and what it shared is void: release it. Return
- *	false to leave
+ * @finished: called after each wait: has this end nothing more to do? NULL: when no
+ *	connection may begin
+ * @resume: the guest was restored, and what it shared is void: release it
  * @remove: this end leaves: end the connection and remove what it wrote
  * @release: another driver may have the device now: free everything
  */
@@ -149,7 +154,7 @@ struct bus_driver {
 	void (*back_otherend_changed)(struct bus_device *dev, enum xenbus_state state);
 	void (*signalled)(struct bus_device *dev, int signal);
 	bool (*finished)(struct bus_device *dev);
-	bool (*resume)(struct bus_device *dev);
+	void (*resume)(struct bus_device *dev);
 	void (*remove)(struct bus_device *dev);
 	void (*release)(struct bus_device *dev);
 };
@@ -181,19 +186,21 @@ void bus_wait(struct bus_device *dev);
 int bus_leave(struct bus_device *dev);
 
 /**
- * bus_start_reading() - from now on read in a transaction, if this domain may have one
+ * bus_stays() - may a connection begin: the first one, or with --keep another one?
  * @dev: the device
- *
- * If what was read changes, the next state is not written, and bus_fatal() does nothing.
- * Writing the state ends the transaction, and so does bus_fatal().
  */
-void bus_start_reading(struct bus_device *dev);
+bool bus_stays(const struct bus_device *dev);
 
 /**
- * bus_changed() - must what was read in the transaction be read again?
- * @dev: the device; a transaction that is still open is aborted
+ * bus_in_transaction() - have the driver read in a transaction, if this domain may have one
+ * @dev: the device
+ * @read: reads, and may then write this end's state
+ *
+ * Writing the state ends the transaction, and so does bus_fatal(). If what was read has
+ * changed, the state is not written, bus_fatal() does nothing, and @read is called again,
+ * but not for ever.
  */
-bool bus_changed(struct bus_device *dev);
+void bus_in_transaction(struct bus_device *dev, void (*read)(struct bus_device *dev));
 
 /**
  * bus_switch_state() - write this end's state, unless the device is gone
@@ -329,20 +336,15 @@ bool bus_fatal(struct bus_device *dev, int status, const char *format, ...)
 void bus_forget_error(struct bus_device *dev);
 
 /**
- * bus_restored() - was this guest restored?
+ * bus_keep_stale() - if this guest was restored, keep the files of this process open
  * @dev: the device
  *
- * Return: true if it was saved and restored since the driver's probe.
- */
-bool bus_restored(struct bus_device *dev);
-
-/**
- * bus_keep_stale() - keep the files of this process open until the guest ends
- *
  * What was opened before a restore must not be closed, not even by exit(). When this
- * process ends, a child of it sleeps on and keeps the files open.
+ * process ends, a child of it sleeps on and keeps the files open until the guest ends.
+ *
+ * Return: false if the guest was not saved and restored since the driver's probe.
  */
-void bus_keep_stale(void);
+bool bus_keep_stale(struct bus_device *dev);
 
 /**
  * bus_need_file() - end the process if a file of Xen's is not there

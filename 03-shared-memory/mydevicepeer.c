@@ -67,7 +67,6 @@ enum {
  * struct peer - one device, from probe to release
  * @dev: the device on the bus
  * @version: the protocol version of this connection, 0 when there is none
- * @over: this end has had a connection, and it is over
  * @answer: answer each event with one of our own
  * @log: where the libraries report errors
  * @evtchn: the event channels of this process
@@ -101,7 +100,6 @@ enum {
 struct peer {
 	struct bus_device *dev;
 	unsigned int version;
-	bool over;
 	bool answer;
 	struct xentoollog_logger *log;
 	xenevtchn_handle *evtchn;
@@ -133,10 +131,25 @@ struct peer {
 	unsigned int suppressed;
 };
 
-/* May a connection begin: the first one, or with --keep another one? */
-static bool peer_stays(const struct peer *peer)
+/* Tells the other end that this end no longer uses the connection. */
+static void peer_close(struct peer *peer, enum xenbus_state state)
 {
-	return peer->dev->keep || !peer->over;
+	if (bus_switch_state(peer->dev, state))
+		bus_tell("%s.", bus_strstate(state));
+}
+
+/* May another connection begin? */
+static bool peer_is_free(struct peer *peer)
+{
+	/*
+	 * Not while bytes of the last one are unread: each could leave a full ring.
+	 * Until they are written out, this end is Closed, and the other waits.
+	 */
+	if (mydevice_used(&peer->unread)) {
+		peer_close(peer, XenbusStateClosed);
+		return false;
+	}
+	return bus_stays(peer->dev);
 }
 
 static void peer_died(struct peer *peer);
@@ -200,16 +213,11 @@ static bool peer_brake(struct peer *peer)
  * The other end notified. The port is masked until xenevtchn_unmask(), which is what
  * the EOI is in the kernel, and is called when the event has been handled.
  */
-static void peer_interrupt(struct peer *peer, short revents)
+static void peer_interrupt(struct peer *peer)
 {
-	xenevtchn_port_or_error_t port;
+	xenevtchn_port_or_error_t port = xenevtchn_pending(peer->evtchn);
 	bool rung = peer->notified_at;	/* by hand */
 
-	if (revents & ~POLLIN) {
-		bus_fatal(peer->dev, EX_IOERR, "/dev/xen/evtchn has failed");
-		return;
-	}
-	port = xenevtchn_pending(peer->evtchn);
 	if (port < 0 && errno != EAGAIN && errno != EINTR)
 		bus_fatal(peer->dev, EX_IOERR, "reading events: %s", strerror(errno));
 	if (port < 0 || port != peer->port)
@@ -323,14 +331,13 @@ static void stream_drop(struct peer *peer, __u32 len)
  * pipe that poll() calls writable takes PIPE_BUF bytes at once; more could block, and
  * the other end would wait for an answer to its states.
  */
-static void stream_output(struct peer *peer, short revents)
+static void stream_output(struct peer *peer)
 {
 	struct mydevice_ring *ring = mydevice_used(&peer->unread) ? &peer->unread : &peer->rx;
 	__u32 len = mydevice_used(ring);
 	const char *bytes;
 	ssize_t n;
 
-	(void)revents;
 	if (!len || (ring == &peer->rx && !peer->live))
 		return;		/* no longer, since it was checked */
 	bytes = mydevice_at(ring, ring->cons, &len);
@@ -346,13 +353,12 @@ static void stream_output(struct peer *peer, short revents)
 }
 
 /* There is input, and space for it: it is read straight into the ring. */
-static void stream_input(struct peer *peer, short revents)
+static void stream_input(struct peer *peer)
 {
 	__u32 len = mydevice_free(&peer->tx);
 	char *space;
 	ssize_t n;
 
-	(void)revents;
 	if (!peer->live)
 		return;		/* no longer, since it was checked */
 	space = mydevice_at(&peer->tx, peer->tx.prod, &len);
@@ -396,11 +402,13 @@ static unsigned int peer_max_order(const struct bus_device *dev)
 	return dev->frontend ? 6 : MYDEVICE_MAX_ORDER;
 }
 
-/* Writes what this end can do, then invites the frontend with InitWait. */
+/* If this end is free: writes what it can do, then invites the frontend with InitWait. */
 static bool back_offer(struct peer *peer)
 {
 	struct bus_device *dev = peer->dev;
 
+	if (!peer_is_free(peer))
+		return false;
 	if (!bus_printf(dev, XBT_NULL, MYDEVICE_NODE_MAX_ORDER, "%u", peer_max_order(dev)) ||
 	    !bus_printf(dev, XBT_NULL, MYDEVICE_NODE_VERSIONS, "%u", MYDEVICE_VERSION))
 		return bus_fatal(dev, EX_IOERR, "writing the offer to %s: %s", dev->nodename,
@@ -427,7 +435,7 @@ static void peer_open_evtchn(struct peer *peer)
 	if (!peer->evtchn)
 		bus_die(EX_OSERR, "event channels cannot be opened: %s", strerror(errno));
 	peer->dev->files[FILE_EVENT] = (struct bus_file){
-		xenevtchn_fd(peer->evtchn), POLLIN, NULL, peer_interrupt
+		"/dev/xen/evtchn", xenevtchn_fd(peer->evtchn), POLLIN, NULL, peer_interrupt
 	};
 	peer->port = -1;
 }
@@ -448,10 +456,10 @@ static void peer_open_stream(struct peer *peer)
 			"grants cannot be opened", strerror(errno));
 	dev->timer = peer_unmask;
 	dev->files[FILE_INPUT] = (struct bus_file){
-		STDIN_FILENO, POLLIN, stream_writable, stream_input
+		NULL, STDIN_FILENO, POLLIN, stream_writable, stream_input
 	};
 	dev->files[FILE_OUTPUT] = (struct bus_file){
-		STDOUT_FILENO, POLLOUT, stream_readable, stream_output
+		NULL, STDOUT_FILENO, POLLOUT, stream_readable, stream_output
 	};
 }
 
@@ -594,12 +602,10 @@ static bool peer_setup_evtchn(struct peer *peer)
  */
 static void peer_free_evtchn(struct peer *peer)
 {
-	if (peer->port >= 0 && bus_restored(peer->dev)) {
-		bus_keep_stale();
+	if (peer->port >= 0 && bus_keep_stale(peer->dev))
 		peer->evtchn = NULL;
-	} else if (peer->port >= 0) {
+	else if (peer->port >= 0)
 		xenevtchn_unbind(peer->evtchn, peer->port);
-	}
 	peer->port = -1;
 }
 
@@ -814,8 +820,7 @@ static void peer_teardown_stream(struct peer *peer)
 {
 	__u32 pages = peer->rx.pages + peer->tx.pages;
 
-	if (peer->index && bus_restored(peer->dev)) {
-		bus_keep_stale();
+	if (peer->index && bus_keep_stale(peer->dev)) {
 		peer->gntshr = NULL;
 		peer->gnttab = NULL;
 	} else if (peer->dev->frontend) {
@@ -866,7 +871,7 @@ static void peer_stop(struct peer *peer)
 {
 	peer_stop_stream(peer);
 	peer_free_evtchn(peer);
-	peer->over |= peer->version != 0;
+	peer->dev->over |= peer->version != 0;
 	peer->version = 0;
 }
 
@@ -921,23 +926,16 @@ static bool back_connect(struct peer *peer)
 
 /*
  * Connects to the frontend that says Initialised now. It may be restarted at any moment,
- * so this reads, and then writes Connected, in one transaction. If what it read has changed,
- * this end looks again, but not for ever.
+ * so this reads, and then writes Connected, in one transaction.
  */
-static void back_try_connect(struct peer *peer)
+static void back_try_connect(struct bus_device *dev)
 {
-	struct bus_device *dev = peer->dev;
-	int tries = 0;
+	struct peer *peer = dev->peer;
 
-	do {
-		bus_start_reading(dev);
-		if (bus_otherend_state(dev) == XenbusStateInitialised && !back_connect(peer)) {
-			peer->version = 0;	/* that was no connection */
-			peer_disconnect(peer);
-		}
-	} while (bus_changed(dev) && ++tries < 10);
-	if (tries == 10)
-		bus_fatal(dev, EX_OSERR, "the frontend changes all the time");
+	if (bus_otherend_state(dev) == XenbusStateInitialised && !back_connect(peer)) {
+		peer->version = 0;	/* that was no connection */
+		peer_disconnect(peer);
+	}
 }
 
 /*
@@ -955,13 +953,6 @@ static void back_explain_refusal(struct peer *peer)
 	if (!speaks(version))
 		bus_error(dev, "the frontend speaks version %u, and this end %u", version,
 			  MYDEVICE_VERSION);
-}
-
-/* Tells the other end that this end no longer uses the connection. */
-static void peer_close(struct peer *peer, enum xenbus_state state)
-{
-	if (bus_switch_state(peer->dev, state))
-		bus_tell("%s.", bus_strstate(state));
 }
 
 /*
@@ -988,20 +979,6 @@ static void peer_died(struct peer *peer)
 	else
 		peer_disconnect(peer);
 	peer_close(peer, XenbusStateClosed);
-}
-
-/* May another connection begin? */
-static bool peer_is_free(struct peer *peer)
-{
-	/*
-	 * Not while bytes of the last one are unread: each could leave a full ring.
-	 * Until they are written out, this end is Closed, and the other waits.
-	 */
-	if (mydevice_used(&peer->unread)) {
-		peer_close(peer, XenbusStateClosed);
-		return false;
-	}
-	return peer_stays(peer);
 }
 
 /*
@@ -1056,13 +1033,12 @@ static void back_otherend_changed(struct bus_device *dev, enum xenbus_state fron
 		if (dev->state == XenbusStateInitWait)
 			break;		/* it has not seen our offer yet */
 		peer_disconnect(peer);	/* from a frontend that was restarted */
-		if (peer_is_free(peer))
-			back_offer(peer);
+		back_offer(peer);
 		break;
 
 	case XenbusStateInitialised:
 		if (dev->state == XenbusStateInitWait)
-			back_try_connect(peer);
+			bus_in_transaction(dev, back_try_connect);
 		break;
 
 	case XenbusStateConnected:	/* ours came first; else it is left over */
@@ -1103,16 +1079,13 @@ static bool peer_finished(struct bus_device *dev)
 		return false;
 	if (peer->live && send_only && peer->input_ended)
 		return stream_synced(peer);
-	return !peer_stays(dev->peer);
+	return !bus_stays(dev);
 }
 
 /* The guest was saved and is restored. Nothing that it shared exists any more. */
-static bool peer_resume(struct bus_device *dev)
+static void peer_resume(struct bus_device *dev)
 {
-	struct peer *peer = dev->peer;
-
-	peer_disconnect(peer);
-	return peer_stays(peer);
+	peer_disconnect(dev->peer);
 }
 
 /* Removes what this end wrote for the other, except its state. */
@@ -1173,7 +1146,7 @@ static void stream_flush(struct peer *peer)
 		if (fds[1].revents)
 			dev->told_to_end = true;
 		if (fds[0].revents)
-			stream_output(peer, fds[0].revents);
+			stream_output(peer);
 	}
 	if (!left)
 		return;

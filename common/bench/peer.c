@@ -52,7 +52,7 @@ static bool peer_sleep(const struct link *link, struct peer *peer)
 		if (bus_now() >= peer->dev->timer_at)
 			peer_unmask(peer);
 	if (!link->spin)
-		peer_interrupt(peer, POLLIN);
+		peer_interrupt(peer);
 	errno = EAGAIN;
 	return !link->spin && peer->live;
 }

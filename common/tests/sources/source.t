@@ -63,10 +63,10 @@ sizes() {
 		mydevice.h       560
 		mydeviceback.c   825
 		mydevicefront.c  785
-		mydevicebus.c    930
+		mydevicebus.c    950
 		mydevicebus.h    380
-		mydevicepeer.c  1220
-		mydevicestream.c  985
+		mydevicepeer.c   1190
+		mydevicestream.c 985
 	SIZES
 }
 
