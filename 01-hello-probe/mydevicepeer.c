@@ -135,11 +135,9 @@ static bool back_negotiate(struct peer *peer)
 
 	if (!bus_read_number(dev, MYDEVICE_NODE_VERSION, &peer->version))
 		return false;
-	if (!speaks(peer->version))
-		return bus_fatal(dev, EX_PROTOCOL,
-				 "the frontend wants version %u, and this end speaks %u",
-				 peer->version, MYDEVICE_VERSION);
-	return true;
+	return speaks(peer->version) ||
+	       bus_fatal(dev, EX_PROTOCOL, "the frontend wants version %u, and this end speaks %u",
+			 peer->version, MYDEVICE_VERSION);
 }
 
 /* The nodes of a connection. */
@@ -147,9 +145,7 @@ static bool front_write_nodes(struct bus_device *dev, xs_transaction_t xbt)
 {
 	struct peer *peer = dev->peer;
 
-	if (!bus_printf(dev, xbt, MYDEVICE_NODE_VERSION, "%u", peer->version))
-		return false;
-	return true;
+	return bus_printf(dev, xbt, MYDEVICE_NODE_VERSION, "%u", peer->version);
 }
 
 static bool front_publish(struct peer *peer)
@@ -179,11 +175,9 @@ static void peer_disconnect(struct peer *peer)
  */
 static bool front_connect(struct peer *peer)
 {
-	if (!front_negotiate(peer))
-		return false;
-	if (!front_publish(peer))
-		return false;
-	return bus_switch_state(peer->dev, XenbusStateInitialised);
+	return front_negotiate(peer) &&
+	       front_publish(peer) &&
+	       bus_switch_state(peer->dev, XenbusStateInitialised);
 }
 
 /* Both ends are ready. */
@@ -198,9 +192,8 @@ static bool peer_go_live(struct peer *peer)
 /* The frontend has published: read, check, and take what it offers. */
 static bool back_connect(struct peer *peer)
 {
-	if (!back_negotiate(peer))
-		return false;
-	return peer_go_live(peer);
+	return back_negotiate(peer) &&
+	       peer_go_live(peer);
 }
 
 /*

@@ -40,7 +40,6 @@ enum {
  * struct peer - one device, from probe to release
  * @dev: the device on the bus
  * @version: the protocol version of this connection, 0 when there is none
- * @answer: answer each event with one of our own
  * @log: where the libraries report errors
  * @evtchn: the event channels of this process
  * @port: the event channel's port in this domain, -1 when there is none
@@ -52,7 +51,6 @@ enum {
 struct peer {
 	struct bus_device *dev;
 	unsigned int version;
-	bool answer;
 	struct xentoollog_logger *log;
 	xenevtchn_handle *evtchn;
 	xenevtchn_port_or_error_t port;
@@ -111,17 +109,11 @@ static void peer_interrupt(struct peer *peer)
 	if (peer->heard) {
 		peer->events_received++;
 		peer_take_time(peer);
-		if (peer->answer)
+		if (answer)
 			peer_notify(peer);
 	}
 	peer->heard = true;
-	if (peer->port >= 0)
-		peer_unmask(peer);
-}
-
-static void peer_say_counts(const struct peer *peer)
-{
-	bus_say("events: %u sent, %u received", peer->events_sent, peer->events_received);
+	peer_unmask(peer);
 }
 
 /* Signals do what the modules have attributes in sysfs for. */
@@ -130,7 +122,7 @@ static void peer_signalled(struct bus_device *dev, int signal)
 	struct peer *peer = dev->peer;
 
 	if (signal == SIGUSR2) {
-		peer_say_counts(peer);
+		bus_say("events: %u sent, %u received", peer->events_sent, peer->events_received);
 	} else if (dev->state != XenbusStateConnected) {
 		bus_say("there is nobody to notify");
 	} else {
@@ -189,7 +181,8 @@ static void peer_probe(struct bus_device *dev)
 		bus_die(EX_OSERR, "no memory");
 	peer->dev = dev;
 	dev->peer = peer;
-	peer->answer = answer == UINT_MAX ? !dev->frontend : answer;
+	if (answer == UINT_MAX)
+		answer = !dev->frontend;
 	peer_open_log(peer);
 	peer_open_evtchn(peer);
 	bus_say("Hello World! This is the %s of device %u; its %s is in domain %u, and %s.",
@@ -263,38 +256,30 @@ static bool back_negotiate(struct peer *peer)
 
 	if (!bus_read_number(dev, MYDEVICE_NODE_VERSION, &peer->version))
 		return false;
-	if (!speaks(peer->version))
-		return bus_fatal(dev, EX_PROTOCOL,
-				 "the frontend wants version %u, and this end speaks %u",
-				 peer->version, MYDEVICE_VERSION);
-	return true;
+	return speaks(peer->version) ||
+	       bus_fatal(dev, EX_PROTOCOL, "the frontend wants version %u, and this end speaks %u",
+			 peer->version, MYDEVICE_VERSION);
 }
 
 /* A frontend allocates a port that the backend's domain may bind. */
-static xenevtchn_port_or_error_t front_bind(struct peer *peer)
+static bool front_bind(struct peer *peer)
 {
-	xenevtchn_port_or_error_t port;
-
-	port = xenevtchn_bind_unbound_port(peer->evtchn, peer->dev->otherend_id);
-	if (port < 0)
-		bus_fatal(peer->dev, EX_OSERR, "allocating an event channel: %s",
-			  strerror(errno));
-	return port;
+	peer->port = xenevtchn_bind_unbound_port(peer->evtchn, peer->dev->otherend_id);
+	return peer->port >= 0 ||
+	       bus_fatal(peer->dev, EX_OSERR, "allocating an event channel: %s", strerror(errno));
 }
 
 /* A backend binds the port that the frontend offers. */
-static xenevtchn_port_or_error_t back_bind(struct peer *peer)
+static bool back_bind(struct peer *peer)
 {
-	xenevtchn_port_or_error_t port;
 	unsigned int remote;
 
 	if (!bus_read_number(peer->dev, MYDEVICE_NODE_EVENT_CHANNEL, &remote))
-		return -1;
-	port = xenevtchn_bind_interdomain(peer->evtchn, peer->dev->otherend_id, remote);
-	if (port < 0)
-		bus_fatal(peer->dev, EX_OSERR, "binding port %u of the frontend: %s", remote,
-			  strerror(errno));
-	return port;
+		return false;
+	peer->port = xenevtchn_bind_interdomain(peer->evtchn, peer->dev->otherend_id, remote);
+	return peer->port >= 0 ||
+	       bus_fatal(peer->dev, EX_OSERR, "binding port %u of the frontend: %s", remote,
+			 strerror(errno));
 }
 
 /* When the backend binds its port, an event comes that nobody sent. */
@@ -304,8 +289,7 @@ static bool peer_setup_evtchn(struct peer *peer)
 	peer->events_sent = 0;
 	peer->events_received = 0;
 	peer->notified_at = 0;
-	peer->port = peer->dev->frontend ? front_bind(peer) : back_bind(peer);
-	return peer->port >= 0;
+	return peer->dev->frontend ? front_bind(peer) : back_bind(peer);
 }
 
 /*
@@ -326,11 +310,8 @@ static bool front_write_nodes(struct bus_device *dev, xs_transaction_t xbt)
 {
 	struct peer *peer = dev->peer;
 
-	if (!bus_printf(dev, xbt, MYDEVICE_NODE_VERSION, "%u", peer->version))
-		return false;
-	if (!bus_printf(dev, xbt, MYDEVICE_NODE_EVENT_CHANNEL, "%d", peer->port))
-		return false;
-	return true;
+	return bus_printf(dev, xbt, MYDEVICE_NODE_VERSION, "%u", peer->version) &&
+	       bus_printf(dev, xbt, MYDEVICE_NODE_EVENT_CHANNEL, "%d", peer->port);
 }
 
 static bool front_publish(struct peer *peer)
@@ -361,13 +342,10 @@ static void peer_disconnect(struct peer *peer)
  */
 static bool front_connect(struct peer *peer)
 {
-	if (!front_negotiate(peer))
-		return false;
-	if (!peer_setup_evtchn(peer))
-		return false;
-	if (!front_publish(peer))
-		return false;
-	return bus_switch_state(peer->dev, XenbusStateInitialised);
+	return front_negotiate(peer) &&
+	       peer_setup_evtchn(peer) &&
+	       front_publish(peer) &&
+	       bus_switch_state(peer->dev, XenbusStateInitialised);
 }
 
 /* Both ends are ready. */
@@ -382,11 +360,9 @@ static bool peer_go_live(struct peer *peer)
 /* The frontend has published: read, check, and take what it offers. */
 static bool back_connect(struct peer *peer)
 {
-	if (!back_negotiate(peer))
-		return false;
-	if (!peer_setup_evtchn(peer))
-		return false;
-	return peer_go_live(peer);
+	return back_negotiate(peer) &&
+	       peer_setup_evtchn(peer) &&
+	       peer_go_live(peer);
 }
 
 /*

@@ -67,7 +67,6 @@ enum {
  * struct peer - one device, from probe to release
  * @dev: the device on the bus
  * @version: the protocol version of this connection, 0 when there is none
- * @answer: answer each event with one of our own
  * @log: where the libraries report errors
  * @evtchn: the event channels of this process
  * @port: the event channel's port in this domain, -1 when there is none
@@ -84,7 +83,6 @@ enum {
  * @rx: the ring from the other end
  * @tx: the ring to the other end
  * @rings: the pages of both rings, at a frontend those of @tx first, at a backend of @rx
- * @refs: their grant references
  * @live: Connected, and bytes may move
  * @death_seen: this end has checked whether the other died, once a connection
  * @seen_prod: the other end's producer index at the last event that had a reason
@@ -93,14 +91,10 @@ enum {
  * @spurious_at: when the last of them came, in ns
  * @input_ended: standard input is at its end
  * @unread: a copy of what is left of @rx when the connection is over; else empty
- * @bytes_received: taken out of @rx
- * @bytes_sent: put into @tx
- * @suppressed: moves for which the other end did not want a notification
  */
 struct peer {
 	struct bus_device *dev;
 	unsigned int version;
-	bool answer;
 	struct xentoollog_logger *log;
 	xenevtchn_handle *evtchn;
 	xenevtchn_port_or_error_t port;
@@ -117,7 +111,6 @@ struct peer {
 	struct mydevice_ring rx;
 	struct mydevice_ring tx;
 	void *rings;
-	__u32 refs[2 * MYDEVICE_MAX_PAGES];
 	bool live;
 	bool death_seen;
 	__u32 seen_prod;
@@ -126,9 +119,6 @@ struct peer {
 	uint64_t spurious_at;
 	bool input_ended;
 	struct mydevice_ring unread;
-	uint64_t bytes_received;
-	uint64_t bytes_sent;
-	unsigned int suppressed;
 };
 
 /* Tells the other end that this end no longer uses the connection. */
@@ -173,8 +163,6 @@ static void peer_take_time(struct peer *peer)
 static void peer_unmask(struct peer *peer)
 {
 	peer->dev->timer_at = 0;
-	if (peer->port < 0)
-		return;
 	xenevtchn_unmask(peer->evtchn, peer->port);
 }
 
@@ -198,7 +186,7 @@ static bool peer_brake(struct peer *peer)
 {
 	uint64_t now = bus_now();
 
-	if (stream_event(peer) || peer->answer || now - peer->spurious_at > BRAKE_PAUSE)
+	if (stream_event(peer) || answer || now - peer->spurious_at > BRAKE_PAUSE)
 		peer->spurious = 0;
 	else if (peer->spurious < BRAKE_MAX)
 		peer->spurious++;
@@ -225,16 +213,15 @@ static void peer_interrupt(struct peer *peer)
 	if (peer->heard) {
 		peer->events_received++;
 		peer_take_time(peer);
-		if (peer->answer)
+		if (answer)
 			peer_notify(peer);
 	}
 	peer->heard = true;
 	if (!READ_ONCE(peer->theirs->alive))
 		peer_died(peer);
-	if (peer->port >= 0 && !rung && peer_brake(peer))
+	if (peer->port < 0 || (!rung && peer_brake(peer)))
 		return;
-	if (peer->port >= 0)
-		peer_unmask(peer);
+	peer_unmask(peer);
 }
 
 /* The other end claims something impossible. */
@@ -294,11 +281,8 @@ static void stream_consumed(struct peer *peer, __u32 len)
 	__u32 before = peer->rx.cons;
 
 	peer->rx.cons += len;
-	peer->bytes_received += len;
 	if (mydevice_tell_cons(&peer->rx, peer->mine, peer->theirs, before))
 		peer_notify(peer);
-	else
-		peer->suppressed++;
 }
 
 /* Tells the other end what was produced. */
@@ -307,11 +291,8 @@ static void stream_produced(struct peer *peer, __u32 len)
 	__u32 before = peer->tx.prod;
 
 	peer->tx.prod += len;
-	peer->bytes_sent += len;
 	if (mydevice_tell_prod(&peer->tx, peer->mine, peer->theirs, before))
 		peer_notify(peer);
-	else
-		peer->suppressed++;
 }
 
 /* @len unread bytes are written out. After the last one the next connection may begin. */
@@ -371,35 +352,19 @@ static void stream_input(struct peer *peer)
 		bus_fatal(peer->dev, EX_IOERR, "standard input: %s", strerror(errno));
 }
 
-static void peer_say_counts(const struct peer *peer)
-{
-	bus_say("events: %u sent, %u received", peer->events_sent, peer->events_received);
-	bus_say("bytes: %llu sent, %llu received; %u moves of which nobody was to be told",
-		(unsigned long long)peer->bytes_sent, (unsigned long long)peer->bytes_received,
-		peer->suppressed);
-}
-
 /* Signals do what the modules have attributes in sysfs for. */
 static void peer_signalled(struct bus_device *dev, int signal)
 {
 	struct peer *peer = dev->peer;
 
 	if (signal == SIGUSR2) {
-		peer_say_counts(peer);
+		bus_say("events: %u sent, %u received", peer->events_sent, peer->events_received);
 	} else if (dev->state != XenbusStateConnected) {
 		bus_say("there is nobody to notify");
 	} else {
 		peer->notified_at = bus_now();
 		peer_notify(peer);
 	}
-}
-
-/* The largest ring: a frontend wants it, a backend allows it. */
-static unsigned int peer_max_order(const struct bus_device *dev)
-{
-	if (ring_page_order <= MYDEVICE_MAX_ORDER)
-		return ring_page_order;
-	return dev->frontend ? 6 : MYDEVICE_MAX_ORDER;
 }
 
 /* If this end is free: writes what it can do, then invites the frontend with InitWait. */
@@ -409,7 +374,7 @@ static bool back_offer(struct peer *peer)
 
 	if (!peer_is_free(peer))
 		return false;
-	if (!bus_printf(dev, XBT_NULL, MYDEVICE_NODE_MAX_ORDER, "%u", peer_max_order(dev)) ||
+	if (!bus_printf(dev, XBT_NULL, MYDEVICE_NODE_MAX_ORDER, "%u", ring_page_order) ||
 	    !bus_printf(dev, XBT_NULL, MYDEVICE_NODE_VERSIONS, "%u", MYDEVICE_VERSION))
 		return bus_fatal(dev, EX_IOERR, "writing the offer to %s: %s", dev->nodename,
 				 strerror(errno));
@@ -444,16 +409,18 @@ static void peer_open_evtchn(struct peer *peer)
 static void peer_open_stream(struct peer *peer)
 {
 	struct bus_device *dev = peer->dev;
+	const char *path = dev->frontend ? "/dev/xen/gntalloc" : "/dev/xen/gntdev";
 
-	bus_need_file(dev->frontend ? "/dev/xen/gntalloc" : "/dev/xen/gntdev", dev->frontend ?
-		      "type: modprobe xen-gntalloc" : "type: modprobe xen-gntdev");
+	bus_need_file(path, dev->frontend ? "type: modprobe xen-gntalloc" :
+		      "type: modprobe xen-gntdev");
+	if (ring_page_order > MYDEVICE_MAX_ORDER)
+		ring_page_order = dev->frontend ? 6 : MYDEVICE_MAX_ORDER;
 	if (dev->frontend && !peer->gntshr)
 		peer->gntshr = xengntshr_open(peer->log, 0);
 	if (!dev->frontend && !peer->gnttab)
 		peer->gnttab = xengnttab_open(peer->log, 0);
 	if (!peer->gntshr && !peer->gnttab)
-		bus_die(EX_OSERR, "%s: %s", dev->frontend ? "pages cannot be shared" :
-			"grants cannot be opened", strerror(errno));
+		bus_die(EX_OSERR, "%s cannot be opened: %s", path, strerror(errno));
 	dev->timer = peer_unmask;
 	dev->files[FILE_INPUT] = (struct bus_file){
 		NULL, STDIN_FILENO, POLLIN, stream_writable, stream_input
@@ -476,7 +443,6 @@ static void peer_probe(struct bus_device *dev)
 		bus_die(EX_OSERR, "no memory");
 	peer->dev = dev;
 	dev->peer = peer;
-	peer->answer = answer;
 	peer_open_log(peer);
 	peer_open_evtchn(peer);
 	peer_open_stream(peer);
@@ -551,38 +517,30 @@ static bool back_negotiate(struct peer *peer)
 
 	if (!bus_read_number(dev, MYDEVICE_NODE_VERSION, &peer->version))
 		return false;
-	if (!speaks(peer->version))
-		return bus_fatal(dev, EX_PROTOCOL,
-				 "the frontend wants version %u, and this end speaks %u",
-				 peer->version, MYDEVICE_VERSION);
-	return true;
+	return speaks(peer->version) ||
+	       bus_fatal(dev, EX_PROTOCOL, "the frontend wants version %u, and this end speaks %u",
+			 peer->version, MYDEVICE_VERSION);
 }
 
 /* A frontend allocates a port that the backend's domain may bind. */
-static xenevtchn_port_or_error_t front_bind(struct peer *peer)
+static bool front_bind(struct peer *peer)
 {
-	xenevtchn_port_or_error_t port;
-
-	port = xenevtchn_bind_unbound_port(peer->evtchn, peer->dev->otherend_id);
-	if (port < 0)
-		bus_fatal(peer->dev, EX_OSERR, "allocating an event channel: %s",
-			  strerror(errno));
-	return port;
+	peer->port = xenevtchn_bind_unbound_port(peer->evtchn, peer->dev->otherend_id);
+	return peer->port >= 0 ||
+	       bus_fatal(peer->dev, EX_OSERR, "allocating an event channel: %s", strerror(errno));
 }
 
 /* A backend binds the port that the frontend offers. */
-static xenevtchn_port_or_error_t back_bind(struct peer *peer)
+static bool back_bind(struct peer *peer)
 {
-	xenevtchn_port_or_error_t port;
 	unsigned int remote;
 
 	if (!bus_read_number(peer->dev, MYDEVICE_NODE_EVENT_CHANNEL, &remote))
-		return -1;
-	port = xenevtchn_bind_interdomain(peer->evtchn, peer->dev->otherend_id, remote);
-	if (port < 0)
-		bus_fatal(peer->dev, EX_OSERR, "binding port %u of the frontend: %s", remote,
-			  strerror(errno));
-	return port;
+		return false;
+	peer->port = xenevtchn_bind_interdomain(peer->evtchn, peer->dev->otherend_id, remote);
+	return peer->port >= 0 ||
+	       bus_fatal(peer->dev, EX_OSERR, "binding port %u of the frontend: %s", remote,
+			 strerror(errno));
 }
 
 /* When the backend binds its port, an event comes that nobody sent. */
@@ -592,8 +550,7 @@ static bool peer_setup_evtchn(struct peer *peer)
 	peer->events_sent = 0;
 	peer->events_received = 0;
 	peer->notified_at = 0;
-	peer->port = peer->dev->frontend ? front_bind(peer) : back_bind(peer);
-	return peer->port >= 0;
+	return peer->dev->frontend ? front_bind(peer) : back_bind(peer);
 }
 
 /*
@@ -607,11 +564,18 @@ static void peer_free_evtchn(struct peer *peer)
 	else if (peer->port >= 0)
 		xenevtchn_unbind(peer->evtchn, peer->port);
 	peer->port = -1;
+	peer->dev->timer_at = 0;
 }
 
-/* Both rings are empty, and begin where the frontend says. */
-static void stream_begin(struct peer *peer, __u32 prod, __u32 cons)
+/*
+ * Both rings are empty, and begin where the other end's half says: the frontend wrote it.
+ * A predecessor may have left something in this end's half.
+ */
+static void stream_begin(struct peer *peer, struct mydevice_end *mine,
+			 struct mydevice_end *theirs)
 {
+	__u32 prod = READ_ONCE(theirs->prod), cons = READ_ONCE(theirs->cons);
+
 	peer->rx.prod = prod;
 	peer->rx.cons = prod;
 	peer->tx.prod = cons;
@@ -619,11 +583,10 @@ static void stream_begin(struct peer *peer, __u32 prod, __u32 cons)
 	peer->seen_prod = prod;
 	peer->seen_cons = cons;
 	peer->spurious = 0;
-	peer->dev->timer_at = 0;
 	peer->death_seen = false;
-	peer->bytes_received = 0;
-	peer->bytes_sent = 0;
-	peer->suppressed = 0;
+	*mine = (struct mydevice_end){ .prod = cons, .cons = prod, .alive = 1 };
+	peer->mine = mine;
+	peer->theirs = theirs;
 }
 
 /*
@@ -638,13 +601,13 @@ static bool front_share_rings(struct peer *peer)
 
 	if (order < 0)
 		order = 0;
-	if (order > (int)peer_max_order(dev))
-		order = peer_max_order(dev);
+	if (order > (int)ring_page_order)
+		order = ring_page_order;
 	for (; order >= 0 && !peer->rings; order--) {
 		peer->tx.pages = 1u << order;
 		peer->rx.pages = 1u << order;
 		peer->rings = xengntshr_share_pages(peer->gntshr, dev->otherend_id,
-						    2u << order, peer->refs, 1);
+						    2u << order, peer->index->refs, 1);
 	}
 	if (!peer->rings)
 		return bus_fatal(dev, EX_OSERR, "sharing a ring: %s", strerror(errno));
@@ -660,11 +623,9 @@ static void front_fill_index(struct peer *peer)
 
 	index->nr_out_refs = peer->tx.pages;
 	index->nr_in_refs = peer->rx.pages;
-	memcpy(index->refs, peer->refs, sizeof(peer->refs));
 	index->backend.prod = first_index;
 	index->backend.cons = first_index;
-	index->frontend = index->backend;
-	index->frontend.alive = 1;
+	stream_begin(peer, &index->frontend, &index->backend);
 }
 
 /*
@@ -683,10 +644,7 @@ static bool front_setup_stream(struct peer *peer)
 		return bus_fatal(dev, EX_OSERR, "sharing the index page: %s", strerror(errno));
 	if (!front_share_rings(peer))
 		return false;
-	peer->mine = &peer->index->frontend;
-	peer->theirs = &peer->index->backend;
 	front_fill_index(peer);
-	stream_begin(peer, first_index, first_index);
 	return true;
 }
 
@@ -698,9 +656,9 @@ static bool back_read_order(struct peer *peer, const char *node,
 
 	if (!bus_read_number(peer->dev, node, &order))
 		return false;
-	if (order > peer_max_order(peer->dev))
+	if (order > ring_page_order)
 		return bus_fatal(peer->dev, EX_PROTOCOL, "%s is %u, and at most %u is offered",
-				 node, order, peer_max_order(peer->dev));
+				 node, order, ring_page_order);
 	ring->pages = 1u << order;
 	return true;
 }
@@ -716,11 +674,8 @@ static bool back_map_index(struct peer *peer)
 						     PROT_READ | PROT_WRITE,
 						     offsetof(struct mydevice_index, backend.alive),
 						     peer->port);
-	if (!peer->index)
-		return bus_fatal(dev, EX_OSERR, "mapping the index page: %s", strerror(errno));
-	peer->mine = &peer->index->backend;
-	peer->theirs = &peer->index->frontend;
-	return true;
+	return peer->index ||
+	       bus_fatal(dev, EX_OSERR, "mapping the index page: %s", strerror(errno));
 }
 
 /*
@@ -729,7 +684,7 @@ static bool back_map_index(struct peer *peer)
  */
 static bool back_map_rings(struct peer *peer)
 {
-	__u32 pages = peer->rx.pages + peer->tx.pages, i;
+	__u32 pages = peer->rx.pages + peer->tx.pages, refs[2 * MYDEVICE_MAX_PAGES], i;
 	struct mydevice_index *index = peer->index;
 	struct bus_device *dev = peer->dev;
 
@@ -738,9 +693,9 @@ static bool back_map_rings(struct peer *peer)
 		return bus_fatal(dev, EX_PROTOCOL,
 				 "the counts in the index page do not fit the rings' orders");
 	for (i = 0; i < pages; i++)
-		peer->refs[i] = READ_ONCE(index->refs[i]);
+		refs[i] = READ_ONCE(index->refs[i]);
 	peer->rings = xengnttab_map_domain_grant_refs(peer->gnttab, pages, dev->otherend_id,
-						      peer->refs, PROT_READ | PROT_WRITE);
+						      refs, PROT_READ | PROT_WRITE);
 	if (!peer->rings)
 		return bus_fatal(dev, EX_OSERR, "mapping a ring: %s", strerror(errno));
 	mydevice_set_pages(&peer->rx, peer->rings);
@@ -748,21 +703,13 @@ static bool back_map_rings(struct peer *peer)
 	return true;
 }
 
-/* A predecessor may have left something in the half that a backend writes. */
 static bool back_setup_stream(struct peer *peer)
 {
-	struct mydevice_end *mine;
-
 	if (!back_read_order(peer, MYDEVICE_NODE_OUT_ORDER, &peer->rx) ||
 	    !back_read_order(peer, MYDEVICE_NODE_IN_ORDER, &peer->tx) ||
 	    !back_map_index(peer) || !back_map_rings(peer))
 		return false;
-	stream_begin(peer, READ_ONCE(peer->theirs->prod), READ_ONCE(peer->theirs->cons));
-	mine = peer->mine;
-	memset(mine, 0, sizeof(*mine));
-	mine->prod = peer->tx.prod;
-	mine->cons = peer->rx.cons;
-	mine->alive = 1;
+	stream_begin(peer, &peer->index->backend, &peer->index->frontend);
 	return true;
 }
 
@@ -793,16 +740,12 @@ static void peer_stop_stream(struct peer *peer)
 {
 	struct bus_device *dev = peer->dev;
 
+	if (peer->live && !mydevice_look_prod(&peer->rx, peer->theirs))
+		stream_break(peer, "producer", peer->rx.claim);
+	if (peer->live && !mydevice_look_cons(&peer->tx, peer->theirs))
+		stream_break(peer, "consumer", peer->tx.claim);
 	if (!peer->live)
 		return;
-	if (!mydevice_look_prod(&peer->rx, peer->theirs)) {
-		stream_break(peer, "producer", peer->rx.claim);
-		return;
-	}
-	if (!mydevice_look_cons(&peer->tx, peer->theirs)) {
-		stream_break(peer, "consumer", peer->tx.claim);
-		return;
-	}
 	peer->live = false;
 	stream_keep_unread(peer);
 	if (!mydevice_used(&peer->tx))
@@ -845,17 +788,13 @@ static bool front_write_nodes(struct bus_device *dev, xs_transaction_t xbt)
 {
 	struct peer *peer = dev->peer;
 
-	if (!bus_printf(dev, xbt, MYDEVICE_NODE_VERSION, "%u", peer->version))
-		return false;
-	if (!bus_printf(dev, xbt, MYDEVICE_NODE_EVENT_CHANNEL, "%d", peer->port))
-		return false;
-	if (!bus_printf(dev, xbt, MYDEVICE_NODE_RING_REF, "%u", peer->index_ref) ||
-	    !bus_printf(dev, xbt, MYDEVICE_NODE_OUT_ORDER, "%d",
-			__builtin_ctz(peer->tx.pages)) ||
-	    !bus_printf(dev, xbt, MYDEVICE_NODE_IN_ORDER, "%d",
-			__builtin_ctz(peer->rx.pages)))
-		return false;
-	return true;
+	return bus_printf(dev, xbt, MYDEVICE_NODE_VERSION, "%u", peer->version) &&
+	       bus_printf(dev, xbt, MYDEVICE_NODE_RING_REF, "%u", peer->index_ref) &&
+	       bus_printf(dev, xbt, MYDEVICE_NODE_OUT_ORDER, "%d",
+			  __builtin_ctz(peer->tx.pages)) &&
+	       bus_printf(dev, xbt, MYDEVICE_NODE_IN_ORDER, "%d",
+			  __builtin_ctz(peer->rx.pages)) &&
+	       bus_printf(dev, xbt, MYDEVICE_NODE_EVENT_CHANNEL, "%d", peer->port);
 }
 
 static bool front_publish(struct peer *peer)
@@ -888,15 +827,11 @@ static void peer_disconnect(struct peer *peer)
  */
 static bool front_connect(struct peer *peer)
 {
-	if (!front_negotiate(peer))
-		return false;
-	if (!peer_setup_evtchn(peer))
-		return false;
-	if (!front_setup_stream(peer))
-		return false;
-	if (!front_publish(peer))
-		return false;
-	return bus_switch_state(peer->dev, XenbusStateInitialised);
+	return front_negotiate(peer) &&
+	       peer_setup_evtchn(peer) &&
+	       front_setup_stream(peer) &&
+	       front_publish(peer) &&
+	       bus_switch_state(peer->dev, XenbusStateInitialised);
 }
 
 /* Both ends are ready. */
@@ -915,13 +850,10 @@ static bool peer_go_live(struct peer *peer)
 /* The frontend has published: read, check, and take what it offers. */
 static bool back_connect(struct peer *peer)
 {
-	if (!back_negotiate(peer))
-		return false;
-	if (!peer_setup_evtchn(peer))
-		return false;
-	if (!back_setup_stream(peer))
-		return false;
-	return peer_go_live(peer);
+	return back_negotiate(peer) &&
+	       peer_setup_evtchn(peer) &&
+	       back_setup_stream(peer) &&
+	       peer_go_live(peer);
 }
 
 /*
@@ -1161,10 +1093,8 @@ static void peer_release(struct bus_device *dev)
 
 	stream_flush(peer);
 	free(peer->unread.page[0]);
-	if (dev->frontend)
-		xengntshr_close(peer->gntshr);
-	else
-		xengnttab_close(peer->gnttab);
+	xengntshr_close(peer->gntshr);
+	xengnttab_close(peer->gnttab);
 	xenevtchn_close(peer->evtchn);
 	xtl_logger_destroy(peer->log);
 	free(dev->peer);
