@@ -90,7 +90,7 @@ enum {
  * @spurious: events without a reason, one after the other
  * @spurious_at: when the last of them came, in ns
  * @input_ended: standard input is at its end
- * @unread: a copy of what is left of @rx when the connection is over; else empty
+ * @unread: a copy of @rx's memory, if bytes are left there when the connection is over
  */
 struct peer {
 	struct bus_device *dev;
@@ -118,7 +118,7 @@ struct peer {
 	unsigned int spurious;
 	uint64_t spurious_at;
 	bool input_ended;
-	struct mydevice_ring unread;
+	void *unread;
 };
 
 /* Tells the other end that this end no longer uses the connection. */
@@ -135,7 +135,7 @@ static bool peer_is_free(struct peer *peer)
 	 * Not while bytes of the last one are unread: each could leave a full ring.
 	 * Until they are written out, this end is Closed, and the other waits.
 	 */
-	if (mydevice_used(&peer->unread)) {
+	if (mydevice_used(&peer->rx)) {
 		peer_close(peer, XenbusStateClosed);
 		return false;
 	}
@@ -224,10 +224,11 @@ static void peer_interrupt(struct peer *peer)
 	peer_unmask(peer);
 }
 
-/* The other end claims something impossible. */
+/* The other end claims something impossible. What it sent is not written out either. */
 static bool stream_break(struct peer *peer, const char *what, __u32 claim)
 {
 	peer->live = false;
+	peer->rx.cons = peer->rx.prod;
 	return bus_fatal(peer->dev, EX_PROTOCOL,
 			 "the %s claims an impossible %s index %u: the connection is given up",
 			 bus_otherend(peer->dev), what, claim);
@@ -238,10 +239,8 @@ static bool stream_readable(struct peer *peer)
 {
 	struct mydevice_ring *rx = &peer->rx;
 
-	if (mydevice_used(&peer->unread))
-		return true;
 	if (!peer->live || mydevice_used(rx))
-		return peer->live;
+		return mydevice_used(rx);
 	if (mydevice_look_prod(rx, peer->theirs) &&
 	    (mydevice_used(rx) || mydevice_ask_prod(rx, peer->mine, peer->theirs)))
 		return mydevice_used(rx);
@@ -275,13 +274,26 @@ static bool stream_synced(struct peer *peer)
 	return stream_break(peer, "consumer", tx->claim);
 }
 
-/* Tells the other end what was consumed. */
+/* After the last unread byte has been written out, the next connection may begin. */
+static void stream_drop(struct peer *peer)
+{
+	if (mydevice_used(&peer->rx))
+		return;
+	free(peer->unread);
+	peer->unread = NULL;
+	if (!peer->dev->done)
+		bus_follow(peer->dev);
+}
+
+/* Tells the other end what was consumed, as long as there is a connection. */
 static void stream_consumed(struct peer *peer, __u32 len)
 {
 	__u32 before = peer->rx.cons;
 
 	peer->rx.cons += len;
-	if (mydevice_tell_cons(&peer->rx, peer->mine, peer->theirs, before))
+	if (peer->unread)
+		stream_drop(peer);
+	else if (mydevice_tell_cons(&peer->rx, peer->mine, peer->theirs, before))
 		peer_notify(peer);
 }
 
@@ -295,42 +307,25 @@ static void stream_produced(struct peer *peer, __u32 len)
 		peer_notify(peer);
 }
 
-/* @len unread bytes are written out. After the last one the next connection may begin. */
-static void stream_drop(struct peer *peer, __u32 len)
-{
-	peer->unread.cons += len;
-	if (mydevice_used(&peer->unread))
-		return;
-	free(peer->unread.page[0]);
-	memset(&peer->unread, 0, sizeof(peer->unread));
-	if (!peer->dev->done)
-		bus_follow(peer->dev);
-}
-
 /*
- * Output can be written: first what an earlier connection left, then the ring's. A
+ * Output can be written. A
  * pipe that poll() calls writable takes PIPE_BUF bytes at once; more could block, and
  * the other end would wait for an answer to its states.
  */
 static void stream_output(struct peer *peer)
 {
-	struct mydevice_ring *ring = mydevice_used(&peer->unread) ? &peer->unread : &peer->rx;
-	__u32 len = mydevice_used(ring);
+	__u32 len = mydevice_used(&peer->rx);
 	const char *bytes;
 	ssize_t n;
 
-	if (!len || (ring == &peer->rx && !peer->live))
+	if (!peer->live && !peer->unread)
 		return;		/* no longer, since it was checked */
-	bytes = mydevice_at(ring, ring->cons, &len);
+	bytes = mydevice_at(&peer->rx, peer->rx.cons, &len);
 	n = write(STDOUT_FILENO, bytes, len < PIPE_BUF ? len : PIPE_BUF);
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		bus_fatal(peer->dev, EX_IOERR, "standard output: %s", strerror(errno));
-	if (n <= 0)
-		return;
-	if (ring == &peer->rx)
+	if (n > 0)
 		stream_consumed(peer, n);
-	else
-		stream_drop(peer, n);
+	else if (n < 0 && errno != EAGAIN && errno != EINTR)
+		bus_fatal(peer->dev, EX_IOERR, "standard output: %s", strerror(errno));
 }
 
 /* There is input, and space for it: it is read straight into the ring. */
@@ -720,19 +715,18 @@ static bool back_setup_stream(struct peer *peer)
 static void stream_keep_unread(struct peer *peer)
 {
 	__u32 used = mydevice_used(&peer->rx), size = mydevice_size(&peer->rx);
-	void *copy;
 
 	if (!used)
 		return;
-	copy = malloc(size);
-	if (!copy) {
+	peer->unread = malloc(size);
+	if (!peer->unread) {
+		peer->rx.cons = peer->rx.prod;
 		peer->dev->status = EX_OSERR;
 		bus_tell("no memory: %u unread bytes are lost", used);
 		return;
 	}
-	memcpy(copy, peer->rx.page[0], size);
-	peer->unread = peer->rx;
-	mydevice_set_pages(&peer->unread, copy);
+	memcpy(peer->unread, peer->rx.page[0], size);
+	mydevice_set_pages(&peer->rx, peer->unread);
 }
 
 /* The end of the connection. What the other end has moved until now still counts. */
@@ -779,8 +773,6 @@ static void peer_teardown_stream(struct peer *peer)
 	}
 	peer->index = NULL;
 	peer->rings = NULL;
-	memset(&peer->rx, 0, sizeof(peer->rx));
-	memset(&peer->tx, 0, sizeof(peer->tx));
 }
 
 /* The nodes of a connection. */
@@ -1007,11 +999,9 @@ static bool peer_finished(struct bus_device *dev)
 {
 	struct peer *peer = dev->peer;
 
-	if (mydevice_used(&peer->unread))
-		return false;
-	if (peer->live && send_only && peer->input_ended)
-		return stream_synced(peer);
-	return !bus_stays(dev);
+	if (peer->live)
+		return send_only && peer->input_ended && stream_synced(peer);
+	return !mydevice_used(&peer->rx) && !bus_stays(dev);
 }
 
 /* The guest was saved and is restored. Nothing that it shared exists any more. */
@@ -1071,7 +1061,7 @@ static void stream_flush(struct peer *peer)
 	__u32 left, before = 0;
 
 	dev->broken = true;	/* there is nothing to give up any more */
-	while ((left = mydevice_used(&peer->unread)) && left != before) {
+	while ((left = mydevice_used(&peer->rx)) && left != before) {
 		before = left;
 		if (poll(fds, 2, dev->told_to_end ? 0 : FLUSH_PATIENCE) <= 0)
 			break;
@@ -1092,7 +1082,7 @@ static void peer_release(struct bus_device *dev)
 	struct peer *peer = dev->peer;
 
 	stream_flush(peer);
-	free(peer->unread.page[0]);
+	free(peer->unread);
 	xengntshr_close(peer->gntshr);
 	xengnttab_close(peer->gnttab);
 	xenevtchn_close(peer->evtchn);

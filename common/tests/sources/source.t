@@ -65,7 +65,7 @@ sizes() {
 		mydevicefront.c  785
 		mydevicebus.c    950
 		mydevicebus.h    380
-		mydevicepeer.c   1120
+		mydevicepeer.c   1110
 		mydevicestream.c 985
 	SIZES
 }
