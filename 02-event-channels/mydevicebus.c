@@ -855,7 +855,7 @@ void bus_wait(struct bus_device *dev)
 	for (i = 0; i < BUS_MAX_FILES; i++) {
 		file = &dev->files[i];
 		fds[FD_FILES + i].events = file->events;
-		fds[FD_FILES + i].fd = file->ready && (!file->wanted || file->wanted(dev->peer)) ?
+		fds[FD_FILES + i].fd = file->ready && (!file->wanted || file->wanted(file->data)) ?
 				       file->fd : -1;
 	}
 	if (poll(fds, NR_FDS, timeout(dev)) < 0)
@@ -872,7 +872,7 @@ void bus_wait(struct bus_device *dev)
 		if (file->name && (revents & ~file->events))
 			bus_fatal(dev, EX_IOERR, "%s has failed", file->name);
 		else if (revents && file->ready)
-			file->ready(dev->peer);
+			file->ready(file->data);
 	}
 	if (fds[FD_XENSTORE].revents)
 		look_around(dev);

@@ -98,8 +98,9 @@ static void peer_unmask(struct peer *peer)
  * The other end notified. The port is masked until xenevtchn_unmask(), which is what
  * the EOI is in the kernel, and is called when the event has been handled.
  */
-static void peer_interrupt(struct peer *peer)
+static void peer_interrupt(void *data)
 {
+	struct peer *peer = data;
 	xenevtchn_port_or_error_t port = xenevtchn_pending(peer->evtchn);
 
 	if (port < 0 && errno != EAGAIN && errno != EINTR)
@@ -163,7 +164,7 @@ static void peer_open_evtchn(struct peer *peer)
 	if (!peer->evtchn)
 		bus_die(EX_OSERR, "event channels cannot be opened: %s", strerror(errno));
 	peer->dev->files[FILE_EVENT] = (struct bus_file){
-		"/dev/xen/evtchn", xenevtchn_fd(peer->evtchn), POLLIN, NULL, peer_interrupt
+		"/dev/xen/evtchn", xenevtchn_fd(peer->evtchn), POLLIN, NULL, peer_interrupt, peer
 	};
 	peer->port = -1;
 }

@@ -28,13 +28,15 @@ struct peer;	/* what the driver keeps for its device; private to the driver */
  * @events: what poll() is asked for
  * @wanted: asked before each wait: does the driver wait for it now? NULL: always
  * @ready: called when poll() has found something; NULL: this entry is unused
+ * @data: what both functions are given
  */
 struct bus_file {
 	const char *name;
 	int fd;
 	short events;
-	bool (*wanted)(struct peer *peer);
-	void (*ready)(struct peer *peer);
+	bool (*wanted)(void *data);
+	void (*ready)(void *data);
+	void *data;
 };
 
 /**

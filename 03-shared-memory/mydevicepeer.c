@@ -23,15 +23,13 @@
 
 #include "mydevice.h"
 #include "mydevicebus.h"
+#include "mydevicepeerstream.c"
 
 /* An event without a reason delays the next one by 2^n ms, up to this n. */
 #define BRAKE_MAX	10
 
 /* An event with a reason, or a pause of so many ns, ends the delays. */
 #define BRAKE_PAUSE	2000000000ull
-
-/* How long the last bytes wait for a reader of standard output, in ms. */
-#define FLUSH_PATIENCE	5000
 
 static const char usage[] =
 	"  --answer yes|no      answer each event with one of our own, or not\n"
@@ -78,19 +76,11 @@ enum {
  * @gntshr: what a frontend shares with
  * @index: the index page, while the connection lasts
  * @index_ref: its grant reference, at the frontend
- * @mine: the half of @index that this end writes
- * @theirs: the half of @index that the other end writes
- * @rx: the ring from the other end
- * @tx: the ring to the other end
- * @rings: the pages of both rings, at a frontend those of @tx first, at a backend of @rx
- * @live: Connected, and bytes may move
+ * @stream: the rings of this connection
+ * @rings: the pages of both rings, first of the one from the frontend to the backend
  * @death_seen: this end has checked whether the other died, once a connection
- * @seen_prod: the other end's producer index at the last event that had a reason
- * @seen_cons: its consumer index at that event
  * @spurious: events without a reason, one after the other
  * @spurious_at: when the last of them came, in ns
- * @input_ended: standard input is at its end
- * @unread: a copy of @rx's memory, if bytes are left there when the connection is over
  */
 struct peer {
 	struct bus_device *dev;
@@ -106,19 +96,11 @@ struct peer {
 	xengntshr_handle *gntshr;
 	struct mydevice_index *index;
 	__u32 index_ref;
-	struct mydevice_end *mine;
-	struct mydevice_end *theirs;
-	struct mydevice_ring rx;
-	struct mydevice_ring tx;
+	struct stream stream;
 	void *rings;
-	bool live;
 	bool death_seen;
-	__u32 seen_prod;
-	__u32 seen_cons;
 	unsigned int spurious;
 	uint64_t spurious_at;
-	bool input_ended;
-	void *unread;
 };
 
 /* Tells the other end that this end no longer uses the connection. */
@@ -135,7 +117,7 @@ static bool peer_is_free(struct peer *peer)
 	 * Not while bytes of the last one are unread: each could leave a full ring.
 	 * Until they are written out, this end is Closed, and the other waits.
 	 */
-	if (mydevice_used(&peer->rx)) {
+	if (mydevice_used(&peer->stream.rx)) {
 		peer_close(peer, XenbusStateClosed);
 		return false;
 	}
@@ -166,17 +148,6 @@ static void peer_unmask(struct peer *peer)
 	xenevtchn_unmask(peer->evtchn, peer->port);
 }
 
-/* Has the other end moved an index forward since the last event? */
-static bool stream_event(struct peer *peer)
-{
-	bool produced = mydevice_moved(&peer->seen_prod, READ_ONCE(peer->theirs->prod),
-				       peer->rx.prod, mydevice_size(&peer->rx));
-	bool consumed = mydevice_moved(&peer->seen_cons, READ_ONCE(peer->theirs->cons),
-				       peer->tx.cons, mydevice_size(&peer->tx));
-
-	return produced || consumed;
-}
-
 /*
  * Must the port stay masked for a while? Events without a reason cost the other end
  * nothing, so each doubles the time until the next can come. (Linux also delays events
@@ -186,7 +157,7 @@ static bool peer_brake(struct peer *peer)
 {
 	uint64_t now = bus_now();
 
-	if (stream_event(peer) || answer || now - peer->spurious_at > BRAKE_PAUSE)
+	if (stream_event(&peer->stream) || answer || now - peer->spurious_at > BRAKE_PAUSE)
 		peer->spurious = 0;
 	else if (peer->spurious < BRAKE_MAX)
 		peer->spurious++;
@@ -201,8 +172,9 @@ static bool peer_brake(struct peer *peer)
  * The other end notified. The port is masked until xenevtchn_unmask(), which is what
  * the EOI is in the kernel, and is called when the event has been handled.
  */
-static void peer_interrupt(struct peer *peer)
+static void peer_interrupt(void *data)
 {
+	struct peer *peer = data;
 	xenevtchn_port_or_error_t port = xenevtchn_pending(peer->evtchn);
 	bool rung = peer->notified_at;	/* by hand */
 
@@ -217,134 +189,11 @@ static void peer_interrupt(struct peer *peer)
 			peer_notify(peer);
 	}
 	peer->heard = true;
-	if (!READ_ONCE(peer->theirs->alive))
+	if (!READ_ONCE(peer->stream.theirs->alive))
 		peer_died(peer);
 	if (peer->port < 0 || (!rung && peer_brake(peer)))
 		return;
 	peer_unmask(peer);
-}
-
-/* The other end claims something impossible. What it sent is not written out either. */
-static bool stream_break(struct peer *peer, const char *what, __u32 claim)
-{
-	peer->live = false;
-	peer->rx.cons = peer->rx.prod;
-	return bus_fatal(peer->dev, EX_PROTOCOL,
-			 "the %s claims an impossible %s index %u: the connection is given up",
-			 bus_otherend(peer->dev), what, claim);
-}
-
-/* Is there something to write out? If not, the other end has been asked to notify. */
-static bool stream_readable(struct peer *peer)
-{
-	struct mydevice_ring *rx = &peer->rx;
-
-	if (!peer->live || mydevice_used(rx))
-		return mydevice_used(rx);
-	if (mydevice_look_prod(rx, peer->theirs) &&
-	    (mydevice_used(rx) || mydevice_ask_prod(rx, peer->mine, peer->theirs)))
-		return mydevice_used(rx);
-	return stream_break(peer, "producer", rx->claim);
-}
-
-/* Can input be taken? As above, for space. */
-static bool stream_writable(struct peer *peer)
-{
-	struct mydevice_ring *tx = &peer->tx;
-
-	if (!peer->live || peer->input_ended)
-		return false;
-	if (mydevice_free(tx))
-		return true;
-	if (mydevice_look_cons(tx, peer->theirs) &&
-	    (mydevice_free(tx) || mydevice_ask_cons(tx, peer->mine, peer->theirs,
-						    mydevice_space_event(tx))))
-		return mydevice_free(tx);
-	return stream_break(peer, "consumer", tx->claim);
-}
-
-/* Has the other end consumed everything that was sent? As above. */
-static bool stream_synced(struct peer *peer)
-{
-	struct mydevice_ring *tx = &peer->tx;
-
-	if (mydevice_look_cons(tx, peer->theirs) &&
-	    (!mydevice_used(tx) || mydevice_ask_cons(tx, peer->mine, peer->theirs, tx->prod)))
-		return !mydevice_used(tx);
-	return stream_break(peer, "consumer", tx->claim);
-}
-
-/* After the last unread byte has been written out, the next connection may begin. */
-static void stream_drop(struct peer *peer)
-{
-	if (mydevice_used(&peer->rx))
-		return;
-	free(peer->unread);
-	peer->unread = NULL;
-	if (!peer->dev->done)
-		bus_follow(peer->dev);
-}
-
-/* Tells the other end what was consumed, as long as there is a connection. */
-static void stream_consumed(struct peer *peer, __u32 len)
-{
-	__u32 before = peer->rx.cons;
-
-	peer->rx.cons += len;
-	if (peer->unread)
-		stream_drop(peer);
-	else if (mydevice_tell_cons(&peer->rx, peer->mine, peer->theirs, before))
-		peer_notify(peer);
-}
-
-/* Tells the other end what was produced. */
-static void stream_produced(struct peer *peer, __u32 len)
-{
-	__u32 before = peer->tx.prod;
-
-	peer->tx.prod += len;
-	if (mydevice_tell_prod(&peer->tx, peer->mine, peer->theirs, before))
-		peer_notify(peer);
-}
-
-/*
- * Output can be written. A
- * pipe that poll() calls writable takes PIPE_BUF bytes at once; more could block, and
- * the other end would wait for an answer to its states.
- */
-static void stream_output(struct peer *peer)
-{
-	__u32 len = mydevice_used(&peer->rx);
-	const char *bytes;
-	ssize_t n;
-
-	if (!peer->live && !peer->unread)
-		return;		/* no longer, since it was checked */
-	bytes = mydevice_at(&peer->rx, peer->rx.cons, &len);
-	n = write(STDOUT_FILENO, bytes, len < PIPE_BUF ? len : PIPE_BUF);
-	if (n > 0)
-		stream_consumed(peer, n);
-	else if (n < 0 && errno != EAGAIN && errno != EINTR)
-		bus_fatal(peer->dev, EX_IOERR, "standard output: %s", strerror(errno));
-}
-
-/* There is input, and space for it: it is read straight into the ring. */
-static void stream_input(struct peer *peer)
-{
-	__u32 len = mydevice_free(&peer->tx);
-	char *space;
-	ssize_t n;
-
-	if (!peer->live)
-		return;		/* no longer, since it was checked */
-	space = mydevice_at(&peer->tx, peer->tx.prod, &len);
-	n = read(STDIN_FILENO, space, len);
-	if (n > 0)
-		stream_produced(peer, n);
-	else if (n == 0)
-		peer->input_ended = true;
-	else if (errno != EAGAIN && errno != EINTR)
-		bus_fatal(peer->dev, EX_IOERR, "standard input: %s", strerror(errno));
 }
 
 /* Signals do what the modules have attributes in sysfs for. */
@@ -395,7 +244,7 @@ static void peer_open_evtchn(struct peer *peer)
 	if (!peer->evtchn)
 		bus_die(EX_OSERR, "event channels cannot be opened: %s", strerror(errno));
 	peer->dev->files[FILE_EVENT] = (struct bus_file){
-		"/dev/xen/evtchn", xenevtchn_fd(peer->evtchn), POLLIN, NULL, peer_interrupt
+		"/dev/xen/evtchn", xenevtchn_fd(peer->evtchn), POLLIN, NULL, peer_interrupt, peer
 	};
 	peer->port = -1;
 }
@@ -406,6 +255,7 @@ static void peer_open_stream(struct peer *peer)
 	struct bus_device *dev = peer->dev;
 	const char *path = dev->frontend ? "/dev/xen/gntalloc" : "/dev/xen/gntdev";
 
+	peer->stream.dev = dev;
 	bus_need_file(path, dev->frontend ? "type: modprobe xen-gntalloc" :
 		      "type: modprobe xen-gntdev");
 	if (ring_page_order > MYDEVICE_MAX_ORDER)
@@ -418,10 +268,10 @@ static void peer_open_stream(struct peer *peer)
 		bus_die(EX_OSERR, "%s cannot be opened: %s", path, strerror(errno));
 	dev->timer = peer_unmask;
 	dev->files[FILE_INPUT] = (struct bus_file){
-		NULL, STDIN_FILENO, POLLIN, stream_writable, stream_input
+		NULL, STDIN_FILENO, POLLIN, stream_writable, stream_input, &peer->stream
 	};
 	dev->files[FILE_OUTPUT] = (struct bus_file){
-		NULL, STDOUT_FILENO, POLLOUT, stream_readable, stream_output
+		NULL, STDOUT_FILENO, POLLOUT, stream_readable, stream_output, &peer->stream
 	};
 }
 
@@ -545,6 +395,8 @@ static bool peer_setup_evtchn(struct peer *peer)
 	peer->events_sent = 0;
 	peer->events_received = 0;
 	peer->notified_at = 0;
+	peer->spurious = 0;
+	peer->death_seen = false;
 	return peer->dev->frontend ? front_bind(peer) : back_bind(peer);
 }
 
@@ -563,28 +415,6 @@ static void peer_free_evtchn(struct peer *peer)
 }
 
 /*
- * Both rings are empty, and begin where the other end's half says: the frontend wrote it.
- * A predecessor may have left something in this end's half.
- */
-static void stream_begin(struct peer *peer, struct mydevice_end *mine,
-			 struct mydevice_end *theirs)
-{
-	__u32 prod = READ_ONCE(theirs->prod), cons = READ_ONCE(theirs->cons);
-
-	peer->rx.prod = prod;
-	peer->rx.cons = prod;
-	peer->tx.prod = cons;
-	peer->tx.cons = cons;
-	peer->seen_prod = prod;
-	peer->seen_cons = cons;
-	peer->spurious = 0;
-	peer->death_seen = false;
-	*mine = (struct mydevice_end){ .prod = cons, .cons = prod, .alive = 1 };
-	peer->mine = mine;
-	peer->theirs = theirs;
-}
-
-/*
  * Shares both rings, empty and of zeroed pages; smaller ones if memory is short, or if
  * /dev/xen/gntalloc has too few pages left (its parameter limit). A backend that keeps
  * old pages mapped cannot cost more than that limit.
@@ -592,6 +422,7 @@ static void stream_begin(struct peer *peer, struct mydevice_end *mine,
 static bool front_share_rings(struct peer *peer)
 {
 	struct bus_device *dev = peer->dev;
+	struct stream *stream = &peer->stream;
 	int order = bus_read_int(dev, dev->otherend, MYDEVICE_NODE_MAX_ORDER, 0);
 
 	if (order < 0)
@@ -599,15 +430,15 @@ static bool front_share_rings(struct peer *peer)
 	if (order > (int)ring_page_order)
 		order = ring_page_order;
 	for (; order >= 0 && !peer->rings; order--) {
-		peer->tx.pages = 1u << order;
-		peer->rx.pages = 1u << order;
+		stream->tx.pages = 1u << order;
+		stream->rx.pages = 1u << order;
 		peer->rings = xengntshr_share_pages(peer->gntshr, dev->otherend_id,
 						    2u << order, peer->index->refs, 1);
 	}
 	if (!peer->rings)
 		return bus_fatal(dev, EX_OSERR, "sharing a ring: %s", strerror(errno));
-	mydevice_set_pages(&peer->tx, peer->rings);
-	mydevice_set_pages(&peer->rx, (char *)peer->rings + mydevice_size(&peer->tx));
+	mydevice_set_pages(&stream->tx, peer->rings);
+	mydevice_set_pages(&stream->rx, (char *)peer->rings + mydevice_size(&stream->tx));
 	return true;
 }
 
@@ -616,11 +447,11 @@ static void front_fill_index(struct peer *peer)
 {
 	struct mydevice_index *index = peer->index;
 
-	index->nr_out_refs = peer->tx.pages;
-	index->nr_in_refs = peer->rx.pages;
+	index->nr_out_refs = peer->stream.tx.pages;
+	index->nr_in_refs = peer->stream.rx.pages;
 	index->backend.prod = first_index;
 	index->backend.cons = first_index;
-	stream_begin(peer, &index->frontend, &index->backend);
+	stream_begin(&peer->stream, &index->frontend, &index->backend);
 }
 
 /*
@@ -679,12 +510,14 @@ static bool back_map_index(struct peer *peer)
  */
 static bool back_map_rings(struct peer *peer)
 {
-	__u32 pages = peer->rx.pages + peer->tx.pages, refs[2 * MYDEVICE_MAX_PAGES], i;
+	struct stream *stream = &peer->stream;
+	__u32 pages = stream->rx.pages + stream->tx.pages, i;
+	__u32 refs[2 * MYDEVICE_MAX_PAGES];
 	struct mydevice_index *index = peer->index;
 	struct bus_device *dev = peer->dev;
 
-	if (READ_ONCE(index->nr_out_refs) != peer->rx.pages ||
-	    READ_ONCE(index->nr_in_refs) != peer->tx.pages)
+	if (READ_ONCE(index->nr_out_refs) != stream->rx.pages ||
+	    READ_ONCE(index->nr_in_refs) != stream->tx.pages)
 		return bus_fatal(dev, EX_PROTOCOL,
 				 "the counts in the index page do not fit the rings' orders");
 	for (i = 0; i < pages; i++)
@@ -693,60 +526,19 @@ static bool back_map_rings(struct peer *peer)
 						      refs, PROT_READ | PROT_WRITE);
 	if (!peer->rings)
 		return bus_fatal(dev, EX_OSERR, "mapping a ring: %s", strerror(errno));
-	mydevice_set_pages(&peer->rx, peer->rings);
-	mydevice_set_pages(&peer->tx, (char *)peer->rings + mydevice_size(&peer->rx));
+	mydevice_set_pages(&stream->rx, peer->rings);
+	mydevice_set_pages(&stream->tx, (char *)peer->rings + mydevice_size(&stream->rx));
 	return true;
 }
 
 static bool back_setup_stream(struct peer *peer)
 {
-	if (!back_read_order(peer, MYDEVICE_NODE_OUT_ORDER, &peer->rx) ||
-	    !back_read_order(peer, MYDEVICE_NODE_IN_ORDER, &peer->tx) ||
+	if (!back_read_order(peer, MYDEVICE_NODE_OUT_ORDER, &peer->stream.rx) ||
+	    !back_read_order(peer, MYDEVICE_NODE_IN_ORDER, &peer->stream.tx) ||
 	    !back_map_index(peer) || !back_map_rings(peer))
 		return false;
-	stream_begin(peer, &peer->index->backend, &peer->index->frontend);
+	stream_begin(&peer->stream, &peer->index->backend, &peer->index->frontend);
 	return true;
-}
-
-/*
- * Keeps a copy of what the other end sent and this end has not written out yet, because
- * the pages will be gone. An earlier connection has left none: see peer_is_free().
- */
-static void stream_keep_unread(struct peer *peer)
-{
-	__u32 used = mydevice_used(&peer->rx), size = mydevice_size(&peer->rx);
-
-	if (!used)
-		return;
-	peer->unread = malloc(size);
-	if (!peer->unread) {
-		peer->rx.cons = peer->rx.prod;
-		peer->dev->status = EX_OSERR;
-		bus_tell("no memory: %u unread bytes are lost", used);
-		return;
-	}
-	memcpy(peer->unread, peer->rx.page[0], size);
-	mydevice_set_pages(&peer->rx, peer->unread);
-}
-
-/* The end of the connection. What the other end has moved until now still counts. */
-static void peer_stop_stream(struct peer *peer)
-{
-	struct bus_device *dev = peer->dev;
-
-	if (peer->live && !mydevice_look_prod(&peer->rx, peer->theirs))
-		stream_break(peer, "producer", peer->rx.claim);
-	if (peer->live && !mydevice_look_cons(&peer->tx, peer->theirs))
-		stream_break(peer, "consumer", peer->tx.claim);
-	if (!peer->live)
-		return;
-	peer->live = false;
-	stream_keep_unread(peer);
-	if (!mydevice_used(&peer->tx))
-		return;
-	bus_tell("%u bytes had not been read by the %s", mydevice_used(&peer->tx),
-		 bus_otherend(dev));
-	dev->status = dev->keep ? EX_OK : EX_IOERR;
 }
 
 /*
@@ -755,7 +547,7 @@ static void peer_stop_stream(struct peer *peer)
  */
 static void peer_teardown_stream(struct peer *peer)
 {
-	__u32 pages = peer->rx.pages + peer->tx.pages;
+	__u32 pages = peer->stream.rx.pages + peer->stream.tx.pages;
 
 	if (peer->index && bus_keep_stale(peer->dev)) {
 		peer->gntshr = NULL;
@@ -783,9 +575,9 @@ static bool front_write_nodes(struct bus_device *dev, xs_transaction_t xbt)
 	return bus_printf(dev, xbt, MYDEVICE_NODE_VERSION, "%u", peer->version) &&
 	       bus_printf(dev, xbt, MYDEVICE_NODE_RING_REF, "%u", peer->index_ref) &&
 	       bus_printf(dev, xbt, MYDEVICE_NODE_OUT_ORDER, "%d",
-			  __builtin_ctz(peer->tx.pages)) &&
+			  __builtin_ctz(peer->stream.tx.pages)) &&
 	       bus_printf(dev, xbt, MYDEVICE_NODE_IN_ORDER, "%d",
-			  __builtin_ctz(peer->rx.pages)) &&
+			  __builtin_ctz(peer->stream.rx.pages)) &&
 	       bus_printf(dev, xbt, MYDEVICE_NODE_EVENT_CHANNEL, "%d", peer->port);
 }
 
@@ -800,7 +592,7 @@ static bool front_publish(struct peer *peer)
 /* This end stops using a connection. What is shared stays shared. */
 static void peer_stop(struct peer *peer)
 {
-	peer_stop_stream(peer);
+	stream_stop(&peer->stream);
 	peer_free_evtchn(peer);
 	peer->dev->over |= peer->version != 0;
 	peer->version = 0;
@@ -832,9 +624,9 @@ static bool peer_go_live(struct peer *peer)
 	if (!bus_switch_state(peer->dev, XenbusStateConnected))
 		return false;		/* the frontend has changed meanwhile */
 	bus_tell("Connected, protocol version %u.", peer->version);
-	peer->live = true;
+	peer->stream.live = true;
 	peer->dev->died = false;
-	if (!READ_ONCE(peer->theirs->alive))
+	if (!READ_ONCE(peer->stream.theirs->alive))
 		peer_died(peer);	/* before this */
 	return true;
 }
@@ -889,7 +681,7 @@ static void peer_died(struct peer *peer)
 	struct bus_device *dev = peer->dev;
 	enum xenbus_state state;
 
-	if (!peer->live || peer->death_seen)
+	if (!peer->stream.live || peer->death_seen)
 		return;
 	peer->death_seen = true;
 	state = bus_otherend_state(dev);
@@ -999,9 +791,9 @@ static bool peer_finished(struct bus_device *dev)
 {
 	struct peer *peer = dev->peer;
 
-	if (peer->live)
-		return send_only && peer->input_ended && stream_synced(peer);
-	return !mydevice_used(&peer->rx) && !bus_stays(dev);
+	if (peer->stream.live)
+		return send_only && peer->stream.input_ended && stream_synced(&peer->stream);
+	return !mydevice_used(&peer->stream.rx) && !bus_stays(dev);
 }
 
 /* The guest was saved and is restored. Nothing that it shared exists any more. */
@@ -1047,42 +839,12 @@ static void peer_remove(struct bus_device *dev)
 	peer_disconnect(peer);
 }
 
-/*
- * Writes out the last bytes as long as a reader takes them, without waiting for it if a
- * signal has told this process to end. The other bytes are lost.
- */
-static void stream_flush(struct peer *peer)
-{
-	struct bus_device *dev = peer->dev;
-	struct pollfd fds[] = {
-		{ .fd = STDOUT_FILENO, .events = POLLOUT },
-		{ .fd = dev->signals, .events = POLLIN },
-	};
-	__u32 left, before = 0;
-
-	dev->broken = true;	/* there is nothing to give up any more */
-	while ((left = mydevice_used(&peer->rx)) && left != before) {
-		before = left;
-		if (poll(fds, 2, dev->told_to_end ? 0 : FLUSH_PATIENCE) <= 0)
-			break;
-		if (fds[1].revents)
-			dev->told_to_end = true;
-		if (fds[0].revents)
-			stream_output(peer);
-	}
-	if (!left)
-		return;
-	bus_say("%u bytes of the %s's were not written out, and are lost", left,
-		bus_otherend(dev));
-	dev->status = dev->status ? dev->status : EX_IOERR;
-}
-
 static void peer_release(struct bus_device *dev)
 {
 	struct peer *peer = dev->peer;
 
-	stream_flush(peer);
-	free(peer->unread);
+	stream_flush(&peer->stream);
+	free(peer->stream.unread);
 	xengntshr_close(peer->gntshr);
 	xengnttab_close(peer->gnttab);
 	xenevtchn_close(peer->evtchn);

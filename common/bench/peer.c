@@ -38,9 +38,9 @@ static void peer_open(struct link *link)
 
 	memset(&dev->files[FILE_INPUT], 0, sizeof(dev->files[FILE_INPUT]));
 	memset(&dev->files[FILE_OUTPUT], 0, sizeof(dev->files[FILE_OUTPUT]));
-	while (!dev->done && !dev->peer->live)
+	while (!dev->done && !dev->peer->stream.live)
 		bus_wait(dev);
-	if (!dev->peer->live)
+	if (!dev->peer->stream.live)
 		die("%s does not reach Connected", link->where);
 	link->handle = dev->peer;
 }
@@ -54,26 +54,27 @@ static bool peer_sleep(const struct link *link, struct peer *peer)
 	if (!link->spin)
 		peer_interrupt(peer);
 	errno = EAGAIN;
-	return !link->spin && peer->live;
+	return !link->spin && peer->stream.live;
 }
 
 static ssize_t peer_take(struct link *link, void *buf, size_t len)
 {
 	struct peer *peer = link->handle;
+	struct stream *stream = &peer->stream;
 	const char *bytes;
 	size_t done = 0;
 	uint32_t n;
 
-	while (!stream_readable(peer))
+	while (!stream_readable(stream))
 		if (!peer_sleep(link, peer))
 			return -1;
-	while (done < len && mydevice_used(&peer->rx)) {
-		n = mydevice_used(&peer->rx);
-		bytes = mydevice_at(&peer->rx, peer->rx.cons, &n);
+	while (done < len && mydevice_used(&stream->rx)) {
+		n = mydevice_used(&stream->rx);
+		bytes = mydevice_at(&stream->rx, stream->rx.cons, &n);
 		if (n > len - done)
 			n = len - done;
 		memcpy((char *)buf + done, bytes, n);
-		stream_consumed(peer, n);
+		stream_consumed(stream, n);
 		done += n;
 	}
 	return done;
@@ -82,22 +83,23 @@ static ssize_t peer_take(struct link *link, void *buf, size_t len)
 static ssize_t peer_put(struct link *link, const void *buf, size_t len)
 {
 	struct peer *peer = link->handle;
+	struct stream *stream = &peer->stream;
 	size_t done = 0;
 	char *space;
 	uint32_t n;
 
 	while (done < len) {
-		if (!stream_writable(peer)) {
+		if (!stream_writable(stream)) {
 			if (peer_sleep(link, peer))
 				continue;
 			return done ? (ssize_t)done : -1;
 		}
-		n = mydevice_free(&peer->tx);
-		space = mydevice_at(&peer->tx, peer->tx.prod, &n);
+		n = mydevice_free(&stream->tx);
+		space = mydevice_at(&stream->tx, stream->tx.prod, &n);
 		if (n > len - done)
 			n = len - done;
 		memcpy(space, (const char *)buf + done, n);
-		stream_produced(peer, n);
+		stream_produced(stream, n);
 		done += n;
 	}
 	return done;

@@ -29,7 +29,7 @@ end
 
 -- The files of a stage; not every stage has all of them.
 source.files = { 'mydevice.h', 'mydevicestream.c', 'mydevicefront.c', 'mydeviceback.c', 'mydevicepeer.c',
-	'mydevicebus.c', 'mydevicebus.h', 'activate.sh', 'deactivate.sh', 'Kbuild', 'Makefile' }
+	'mydevicepeerstream.c', 'mydevicebus.c', 'mydevicebus.h', 'activate.sh', 'deactivate.sh', 'Kbuild', 'Makefile' }
 
 -- Whether a line of C begins inside a comment, and how many braces are open: with
 -- these two one sees where a definition ends.

@@ -24,7 +24,7 @@ build_modules() {
 	for one_stage; do
 		debugging || { make -s -C "$top/$one_stage" built WHERE=lab >/dev/null 2>&1 || return; continue; }
 		build_for_debug "$work/modules/$one_stage" "$top/$one_stage"/Kbuild "$top/$one_stage"/mydevice*.[ch] || return
-		rm -f "$work/modules/$one_stage/mydevicepeer.c" "$work/modules/$one_stage"/mydevicebus.*
+		rm -f "$work/modules/$one_stage"/mydevicepeer*.c "$work/modules/$one_stage"/mydevicebus.*
 	done
 }
 

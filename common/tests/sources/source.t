@@ -65,7 +65,8 @@ sizes() {
 		mydevicefront.c  785
 		mydevicebus.c    950
 		mydevicebus.h    380
-		mydevicepeer.c   1110
+		mydevicepeer.c   870
+		mydevicepeerstream.c 275
 		mydevicestream.c 985
 	SIZES
 }
@@ -159,7 +160,7 @@ for stage in $stages; do
 	ok "$stage: checkpatch --strict has nothing to say" in_kernel_style "$top/$stage"
 	ok "$stage: kernel-doc has nothing to say" documented "$top/$stage"
 	ok "$stage: what XenBus calls allocates without I/O" allocates_without_io "$stage"
-	case $stage in 03-*) more=' mydevicestream.c' ;; *) more= ;; esac
+	case $stage in 03-*) more=' mydevicepeerstream.c mydevicestream.c' ;; *) more= ;; esac
 	is "$(cd "$stage" && git ls-files . | sort | paste -sd ' ')" \
 		"Kbuild Makefile activate.sh deactivate.sh mydevice.h mydeviceback.c mydevicebus.c mydevicebus.h mydevicefront.c mydevicepeer.c$more" \
 		"$stage: the files that every stage has${more:+, and}$more"

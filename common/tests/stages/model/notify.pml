@@ -6,7 +6,7 @@
  *
  * The names are those of mydevice.h and mydevicestream.c without their prefix, so ask_prod
  * is mydevice_ask_prod() and stream_readable is mydevice_stream_readable(); the functions of
- * mydevicepeer.c have the same steps. A line "barrier:" names each barrier of the code, which
+ * mydevicepeerstream.c have the same steps. A line "barrier:" names each barrier of the code, which
  * are in mydevice.h; model.t compares these lines with the sources.
  *
  * Every barrier and every second look can be left out; so can some rules. The list is
