@@ -135,6 +135,20 @@ is "$(printf '%s\n' "$said" | sed -n 's,.*\(common/tests/kind/.\.t\) \(in\|says\
 is "$(printf '%s\n' "$said" | sed -n 's/.* in \(check2*\)$/\1/p' | sort -u | paste -sd ' ')" "check check2" "each lane has its lab"
 is "$(tail -n 2 "$tree/.build/labs" | paste -sd ,)" "check stop,check2 stop" "which are stopped at the end"
 is "$(wc -l <"$tree/.build/labs")" 6 "and before each test"
+said=$(cd "$tree" && GIT_CEILING_DIRECTORIES=$work RESUME=1 common/check a b 2>&1)
+is "$? $said" "1 check: this is not a git clone, so RESUME=1 cannot know what has passed on this tree" "RESUME=1 without a clone"
+(cd "$tree" && git init -q && git add common && git -c user.name=x -c user.email=x@example.org commit -q -m x)
+check a fails
+said=$(cd "$tree" && CHECK_JOBS=2 RESUME=1 common/check a fails b 2>&1)
+has "$said" '^check: 1 of 3 tests have passed on this tree; to go on with: fails b$' "RESUME=1: what has passed is left out"
+has "$said" '^4 passed, 1 failed$' "and the rest is run"
+said=$(cd "$tree" && RESUME=1 common/check a b 2>&1)
+is "$? $said" "0 check: 2 of 2 tests have passed on this tree; to go on with: none" "nothing is left to do"
+said=$(cd "$tree" && CHECK_JOBS=2 CHECK=long RESUME=1 common/check a b 2>&1)
+has "$said" '0 of 2 tests have passed' "CHECK=long is another run"
+echo '# changed' >>"$tree/common/tests/lane"
+said=$(cd "$tree" && CHECK_JOBS=2 RESUME=1 common/check a b 2>&1)
+has "$said" '0 of 2 tests have passed' "and so is one on another tree"
 jobs=1 check a b
 is "$last $(printf '%s\n' "$said" | grep -c 'in check$')" "6 passed, 0 failed 6" "CHECK_JOBS=1: one lane, one lab"
 check a fails
