@@ -42,7 +42,7 @@ choose_accelerator() {
 	fi
 	why="/dev/kvm is there, but Xen did not start on it"
 	[ "$(cat "$tried")" = no ] || {
-		accel=kvm cpu=host icount= mitigations=
+		accel=kvm cpu=host icount='' mitigations=''
 		why="Xen's banner came out of a test start"
 	}
 }
@@ -70,7 +70,7 @@ choose_clock() {
 	*) die_usage "LAB_CLOCK is 'instructions' or not set: not '$LAB_CLOCK'" ;;
 	esac
 	[ "$cpus" = 1 ] || die_usage "LAB_CLOCK=instructions places the processors itself: not with LAB_CPUS=$cpus"
-	mitigations=
+	mitigations=''
 	accel=tcg,thread=single icount='-icount shift=1,sleep=off' processors=3
 	placing='dom0_max_vcpus=1 dom0_vcpus_pin'
 	lab_clock='lab_clock=instructions'
