@@ -23,35 +23,51 @@ domain_name() {
 
 # in_domain NAME SSH-ARG...
 in_domain() {
-	(become_ssh 0 "$@")
+	(over_ssh 0 "$@")
 }
 
 # in_domain_within SECONDS NAME SSH-ARG...
 in_domain_within() {
-	(become_ssh "$@")
+	(over_ssh "$@")
 }
 
-# become_ssh SECONDS NAME SSH-ARG...: this process becomes the ssh, with a limit,
-# 0 for none. ssh looks for its socket by a path relative to $run, because the
-# length of a socket's path is limited and a checkout's is not.
-become_ssh() {
+# over_ssh SECONDS NAME SSH-ARG...: runs ssh with a limit, 0 for none, and ends this process.
+# ssh looks for its socket by a path relative to $run, because the length of a socket's path is
+# limited and a checkout's is not.
+over_ssh() {
 	port=$(domain_port "$2") && cd "$run" || exit
 	seconds=$1
 	shift 2
 	take_connection
 	set -- root@127.0.0.1 "$@"
 	# shellcheck disable=SC2086 # one word an option
-	exec timeout --foreground "$seconds" ssh $ssh_options "$@" 9>&-
+	timeout --foreground "$seconds" ssh $ssh_options "$@" 9>&-
+	status=$?
+	leave_connection $status
+	exit $status
 }
 
 # Takes the first connection to the domain that nobody uses, for as long as this
 # process lives (timeout keeps descriptor 8, ssh closes it). One connection could
-# carry many commands, but dropbear drops a command that begins on a connection
-# in the moment when another one ends on it (mkj/dropbear, issue 173).
+# carry many commands, but Debian 12's dropbear drops a command that begins on a connection in
+# the moment when another one ends on it (mkj/dropbear, issues 173 and 321).
+#
+# ssh ends when the channel of its command is closed at both ends, and then the connection can be
+# used again. An ssh that is killed leaves its command running, so each connection is marked while
+# it is used: a mark that is still there closes the connection, and a new one is opened.
 take_connection() {
 	connection=1
 	until exec 8>>"$port.$connection" && flock -n 8; do connection=$((connection + 1)); done
+	[ ! -s "$port.$connection" ] || forget_connection
+	echo used >&8 2>/dev/null
 	connect
+}
+
+# Its shell (talk) finds new FIFOs the next time.
+forget_connection() {
+	rm -f "$port.$connection".*
+	connection_options
+	drop_connection
 }
 
 connection_options() {
@@ -69,7 +85,25 @@ connect() {
 	# shellcheck disable=SC2086 # one word an option
 	[ -S "ssh.$port.$connection" ] ||
 		timeout --foreground "$seconds" flock -w 120 connecting ssh $ssh_options root@127.0.0.1 true \
-			</dev/null >/dev/null 2>&1 9>&-
+			</dev/null >/dev/null 2>&1 9>&- || drop_connection
+}
+
+# leave_connection STATUS: from 124 on it may be timeout's, or that of an ssh that was killed.
+leave_connection() {
+	[ "$1" -ge 124 ] || { true >"$port.$connection"; } 2>/dev/null
+}
+
+# The process that keeps the connection has a command's output until that command has ended,
+# whatever becomes of the ssh that asked for it: a reader of the output would wait as long.
+drop_connection() {
+	[ -n "${connection-}" ] || return 0
+	# It answers a moment before it ends.
+	# shellcheck disable=SC2086 # one word an option
+	timeout --foreground 5 ssh $ssh_options -O exit root@127.0.0.1 >/dev/null 2>&1 8>&- || return 0
+	for try in $(seq 100); do
+		[ -S "ssh.$port.$connection" ] || return 0
+		sleep 0.05
+	done
 }
 
 # answers NAME SECONDS [COMMAND]: does the domain answer within that time?
