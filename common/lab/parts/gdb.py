@@ -16,12 +16,22 @@ def ours():
         return False
 
 
+def entry(where):
+    """Where to stop for that function. A compiler may have put the unlikely part of it elsewhere; gdb
+    gives the name to both parts, and only one of them is where the function begins."""
+    symbol = gdb.lookup_static_symbol(where)
+    if symbol is None:
+        return where
+    begins = int(symbol.value().address)
+    return f"*{min(line.pc for line in gdb.decode_line(where)[1] if line.pc >= begins)}"
+
+
 class Here(gdb.Breakpoint):
     """A breakpoint in that domain alone. In the processor, because a breakpoint that is written into memory
     would be written into whichever domain's the machine stopped in."""
 
     def __init__(self, where):
-        super().__init__(where, gdb.BP_HARDWARE_BREAKPOINT)
+        super().__init__(entry(where), gdb.BP_HARDWARE_BREAKPOINT)
 
     def stop(self):
         return ours()
