@@ -286,6 +286,8 @@ static void run(const char *const *argv, int out)
 {
 	int null = open("/dev/null", O_RDWR);
 
+	if (null < 0)
+		_exit(127);
 	set_path();
 	dup2(null, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
