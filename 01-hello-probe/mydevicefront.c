@@ -212,7 +212,11 @@ static void mydevicefront_go_live(struct mydevicefront_info *info)
 			     info->version);
 }
 
-/* Tells the backend that this end no longer uses the connection. */
+/*
+ * Tells the backend that this end no longer uses the connection. That comes before
+ * anything is released: a backend that was bound meanwhile may be taking what this end
+ * offered to its predecessor, and must find out why that fails.
+ */
 static void mydevicefront_switch_to_closed(struct mydevicefront_info *info)
 {
 	if (info->dev->state == XenbusStateClosed)
@@ -259,16 +263,16 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 		if (dev->state == XenbusStateInitialising &&
 		    xenbus_read_unsigned(dev->otherend, "online", 0))
 			break;		/* left over; it will follow our state */
-		mydevicefront_stop(info);
 		mydevicefront_switch_to_closed(info);
+		mydevicefront_stop(info);
 		break;
 
 	case XenbusStateClosed:			/* it has let go of everything */
 	case XenbusStateUnknown:		/* its directory is gone */
 		if (dev->state == XenbusStateInitialising)
 			break;		/* it will follow when it sees our state */
-		mydevicefront_disconnect(info);
 		mydevicefront_switch_to_closed(info);
+		mydevicefront_disconnect(info);
 		break;
 	}
 

@@ -25,7 +25,10 @@ struct peer {
 	unsigned int version;
 };
 
-/* Tells the other end that this end no longer uses the connection. */
+/*
+ * Tells the other end that this end no longer uses the connection: a frontend before it
+ * releases anything, a backend when it has released everything.
+ */
 static void peer_close(struct peer *peer, enum xenbus_state state)
 {
 	if (bus_switch_state(peer->dev, state))
@@ -256,16 +259,16 @@ static void front_otherend_changed(struct bus_device *dev, enum xenbus_state bac
 		break;
 
 	case XenbusStateClosing:
-		peer_stop(peer);
 		peer_close(peer, XenbusStateClosed);
+		peer_stop(peer);
 		break;
 
 	case XenbusStateClosed:		/* it has let go of everything */
 	case XenbusStateUnknown:	/* its directory is gone */
 		if (dev->state == XenbusStateInitialising)
 			break;		/* it will follow when it sees our state */
-		peer_disconnect(peer);
 		peer_close(peer, XenbusStateClosed);
+		peer_disconnect(peer);
 		break;
 	}
 }

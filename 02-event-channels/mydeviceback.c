@@ -101,11 +101,12 @@ static int mydeviceback_give_up(struct mydeviceback_info *info, int err,
 				const char *fmt, ...)
 {
 	struct va_format vaf = { .fmt = fmt };
-	bool again = test_and_set_bit(min(-err, 255), info->told);
 	va_list args;
+	bool again;
 
 	if (mydeviceback_end_reading(info, true) == -EAGAIN)
 		return -EAGAIN;
+	again = test_and_set_bit(min(-err, 255), info->told);
 	va_start(args, fmt);
 	vaf.va = &args;
 	if (!again)

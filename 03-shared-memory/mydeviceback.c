@@ -121,11 +121,12 @@ static int mydeviceback_give_up(struct mydeviceback_info *info, int err,
 				const char *fmt, ...)
 {
 	struct va_format vaf = { .fmt = fmt };
-	bool again = test_and_set_bit(min(-err, 255), info->told);
 	va_list args;
+	bool again;
 
 	if (mydeviceback_end_reading(info, true) == -EAGAIN)
 		return -EAGAIN;
+	again = test_and_set_bit(min(-err, 255), info->told);
 	va_start(args, fmt);
 	vaf.va = &args;
 	if (!again)
@@ -633,8 +634,13 @@ static void mydeviceback_try_connect(struct mydeviceback_info *info)
 			err = mydeviceback_connect(info);
 		mydeviceback_end_reading(info, false);
 	}
-	if (err == -EAGAIN)
+	if (err == -EAGAIN) {
 		mydeviceback_give_up(info, err, "the frontend changes all the time");
+	} else if (!err && state != XenbusStateInitialised) {
+		/* It has closed, and does not take an offer while its pages are mapped. */
+		mydeviceback_switch_state(info, XenbusStateInitialising);
+		mydeviceback_offer(info);
+	}
 }
 
 /*

@@ -60,7 +60,6 @@ MODULE_PARM_DESC(first_index,
  * @page: the pages that the backend may access: the index page, then the rings'
  * @ref: their grant references
  * @nr_pages: how many there are
- * @still_mapped: the backend had pages mapped when its access to them was ended
  */
 struct mydevicefront_info {
 	struct xenbus_device *dev;
@@ -79,7 +78,6 @@ struct mydevicefront_info {
 	void *page[1 + 2 * MYDEVICE_MAX_PAGES];
 	grant_ref_t ref[1 + 2 * MYDEVICE_MAX_PAGES];
 	unsigned int nr_pages;
-	bool still_mapped;
 };
 
 /* Notifies the backend. The irq must be bound. */
@@ -348,23 +346,23 @@ static int mydevicefront_setup_evtchn(struct mydevicefront_info *info)
 
 /*
  * Ends the backend's access to the pages that were shared last, all but @left. A page
- * that the backend still has mapped is not reused: it is freed when the backend lets go
- * (XSA-396), and that is noted.
+ * that the backend has mapped cannot be freed yet (XSA-396): it and those before it stay
+ * shared. The next try is made when the backend offers again.
  */
 static void mydevicefront_unshare(struct mydevicefront_info *info, unsigned int left)
 {
-	struct page *page;
-	grant_ref_t ref;
+	while (info->nr_pages > left &&
+	       gnttab_try_end_foreign_access(info->ref[info->nr_pages - 1]))
+		put_page(virt_to_page(info->page[--info->nr_pages]));
+}
 
-	while (info->nr_pages > left) {
-		ref = info->ref[--info->nr_pages];
-		page = virt_to_page(info->page[info->nr_pages]);
-		if (gnttab_try_end_foreign_access(ref)) {
-			put_page(page);
-		} else {
-			gnttab_end_foreign_access(ref, page);
-			info->still_mapped = true;
-		}
+/* This end leaves, and the kernel frees each page that is left when it is unmapped. */
+static void mydevicefront_abandon(struct mydevicefront_info *info)
+{
+	while (info->nr_pages) {
+		info->nr_pages--;
+		gnttab_end_foreign_access(info->ref[info->nr_pages],
+					  virt_to_page(info->page[info->nr_pages]));
 	}
 }
 
@@ -406,7 +404,7 @@ static int mydevicefront_share_ring(struct mydevicefront_info *info,
 
 	do {
 		err = mydevicefront_share(info, 1u << order);
-	} while (err == -ENOMEM && order--);
+	} while (err == -ENOMEM && info->nr_pages == first && order--);
 	if (err)
 		return mydevicefront_give_up(info, err, "sharing a ring");
 	ring->pages = 1u << order;
@@ -552,7 +550,11 @@ static void mydevicefront_go_live(struct mydevicefront_info *info)
 			     info->version);
 }
 
-/* Tells the backend that this end no longer uses the connection. */
+/*
+ * Tells the backend that this end no longer uses the connection. That comes before
+ * anything is released: a backend that was bound meanwhile may be taking what this end
+ * offered to its predecessor, and must find out why that fails.
+ */
 static void mydevicefront_switch_to_closed(struct mydevicefront_info *info)
 {
 	if (info->dev->state == XenbusStateClosed)
@@ -563,18 +565,16 @@ static void mydevicefront_switch_to_closed(struct mydevicefront_info *info)
 }
 
 /*
- * A backend that was restarted must have let go of what its predecessor had mapped. If
- * it has not, it could make this end share page after page, and free none.
+ * Has the backend old pages mapped? It may for a moment, if it was restarted and took an
+ * offer that this end has withdrawn. It offers again when it has let go of them. One that
+ * never does could make this end share page after page, and free none.
  */
-static void mydevicefront_check_unmapped(struct mydevicefront_info *info)
+static bool mydevicefront_still_mapped(struct mydevicefront_info *info)
 {
-	if (!info->still_mapped)
-		return;
-	dev_err(&info->dev->dev,
-		"the backend offers again and has old pages mapped: it is not followed\n");
-	atomic_inc(&info->node->violations);
-	info->still_mapped = false;
-	info->broken = true;
+	if (info->nr_pages)
+		dev_info_ratelimited(&info->dev->dev,
+				     "The backend has old pages mapped: its offer is not taken.\n");
+	return info->nr_pages;
 }
 
 /*
@@ -593,8 +593,8 @@ static void mydevicefront_peer_died(struct device *dev)
 	    xenbus_read_unsigned(info->dev->otherend, "state", XenbusStateUnknown) ==
 	    XenbusStateConnected) {
 		dev_info_ratelimited(dev, "The backend died.\n");
-		mydevicefront_stop(info);
 		mydevicefront_switch_to_closed(info);
+		mydevicefront_stop(info);
 	}
 	mutex_unlock(&info->lock);
 	memalloc_noio_restore(noio);
@@ -626,8 +626,7 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 		    dev->state == XenbusStateClosing)
 			break;		/* it has not seen our state yet */
 		mydevicefront_disconnect(info);	/* from a backend that was restarted */
-		mydevicefront_check_unmapped(info);
-		if (info->broken) {
+		if (info->broken || mydevicefront_still_mapped(info)) {
 			mydevicefront_switch_to_closed(info);
 			break;
 		}
@@ -643,16 +642,16 @@ static void mydevicefront_otherend_changed(struct xenbus_device *dev,
 		if (dev->state == XenbusStateInitialising &&
 		    xenbus_read_unsigned(dev->otherend, "online", 0))
 			break;		/* left over; it will follow our state */
-		mydevicefront_stop(info);
 		mydevicefront_switch_to_closed(info);
+		mydevicefront_stop(info);
 		break;
 
 	case XenbusStateClosed:			/* it has let go of everything */
 	case XenbusStateUnknown:		/* its directory is gone */
 		if (dev->state == XenbusStateInitialising)
 			break;		/* it will follow when it sees our state */
-		mydevicefront_disconnect(info);
 		mydevicefront_switch_to_closed(info);
+		mydevicefront_disconnect(info);
 		break;
 	}
 
@@ -704,7 +703,6 @@ static int mydevicefront_resume(struct xenbus_device *dev)
 	mydevicefront_disconnect(info);
 	info->broken = false;
 	bitmap_zero(info->told, 256);
-	info->still_mapped = false;	/* by the earlier backend */
 	mutex_unlock(&info->lock);
 	memalloc_noio_restore(noio);
 	return 0;
@@ -729,6 +727,7 @@ static void mydevicefront_remove(struct xenbus_device *dev)
 	mydevicefront_switch_state(info, XenbusStateClosed);	/* before it closes the port */
 	mutex_lock(&info->lock);
 	mydevicefront_disconnect(info);
+	mydevicefront_abandon(info);
 	mutex_unlock(&info->lock);
 	mydevice_node_del(info->node);
 	memalloc_noio_restore(noio);

@@ -103,7 +103,10 @@ struct peer {
 	uint64_t spurious_at;
 };
 
-/* Tells the other end that this end no longer uses the connection. */
+/*
+ * Tells the other end that this end no longer uses the connection: a frontend before it
+ * releases anything, a backend when it has released everything.
+ */
 static void peer_close(struct peer *peer, enum xenbus_state state)
 {
 	if (bus_switch_state(peer->dev, state))
@@ -655,6 +658,16 @@ static void back_try_connect(struct bus_device *dev)
 }
 
 /*
+ * The frontend has closed while this end was taking its offer. It may have seen ours, and
+ * takes none while its pages are mapped. Now they are not.
+ */
+static void back_offer_again(struct peer *peer)
+{
+	bus_switch_state(peer->dev, XenbusStateInitialising);
+	back_offer(peer);
+}
+
+/*
  * A frontend that does not take this end's offer closes. If it speaks another version,
  * it has written which.
  */
@@ -726,16 +739,16 @@ static void front_otherend_changed(struct bus_device *dev, enum xenbus_state bac
 		break;
 
 	case XenbusStateClosing:
-		peer_stop(peer);
 		peer_close(peer, XenbusStateClosed);
+		peer_stop(peer);
 		break;
 
 	case XenbusStateClosed:		/* it has let go of everything */
 	case XenbusStateUnknown:	/* its directory is gone */
 		if (dev->state == XenbusStateInitialising)
 			break;		/* it will follow when it sees our state */
-		peer_disconnect(peer);
 		peer_close(peer, XenbusStateClosed);
+		peer_disconnect(peer);
 		break;
 	}
 }
@@ -753,8 +766,11 @@ static void back_otherend_changed(struct bus_device *dev, enum xenbus_state fron
 		break;
 
 	case XenbusStateInitialised:
+		if (dev->state != XenbusStateInitWait)
+			break;
+		bus_in_transaction(dev, back_try_connect);
 		if (dev->state == XenbusStateInitWait)
-			bus_in_transaction(dev, back_try_connect);
+			back_offer_again(peer);
 		break;
 
 	case XenbusStateConnected:	/* ours came first; else it is left over */

@@ -10,6 +10,7 @@
 # all of them fail, and so do those of the stage in which little can fail.
 
 . "$(dirname "$0")/../lib/stage.sh"
+. "$(dirname "$0")/../lib/domains.sh"
 fault=$top/common/tests/stages/fault
 
 build_fault_module() {
@@ -138,10 +139,20 @@ walk() {
 	ok "$stage, $end: as many grant references are in use as before ($grants)" is_again "$grants" grants_used
 	lost=$((memory - $(free_memory)))
 	ok "$stage, $end: no memory is lost ($lost KiB)" test $lost -lt 2048
-	case $end$stage in back02* | back03*)	# it is held up where it binds the event channel
-		ok "$stage: a frontend that is restarted while the backend connects" restarted_meanwhile ;;
-	esac
+	case $end$stage in back02* | back03*) held_up ;; esac
 	in_end 'rmmod mydevicefault'
+}
+
+# An end is held up where the other may come in between: the backend where it binds the event channel.
+held_up() {
+	ok "$stage: a frontend that is restarted while the backend connects" restarted_meanwhile
+	functions=xenbus_switch_state,unbind_from_irqhandler end=front
+	ok "$stage: the test module can be loaded at both ends" load_fault_module domU || return
+	ok "$stage: a backend that is bound while the frontend closes" bound_meanwhile
+	ok "$stage: a backend that takes what the frontend withdraws" withdrawn_meanwhile
+	end=back
+	ok "$stage: and no reason is taken for told that was not" told_later
+	in_domU 'rmmod mydevicefault'
 }
 
 # The frontend is bound again while the backend, which has read what it published,
@@ -150,14 +161,53 @@ restarted_meanwhile() {
 	end=back
 	step count >/dev/null
 	rebind domU xen mydevice-0 drivers/mydevicefront/unbind && until_state '6 6' || return
-	in_dom0 "echo '$binding 1 slow-interdomain 5000' >/sys/module/mydevicefault/parameters/fault"
+	order dom0 "$binding 1 slow-interdomain 5000"
 	rebind domU xen mydevice-0 drivers/mydevicefront/bind || return
-	in_dom0 'for try in $(seq 100); do grep -q . /sys/module/mydevicefault/parameters/fired && exit; usleep 100000; done; echo the backend binds nothing; exit 1' || return
+	until_fired dom0 || return
 	rebind domU xen mydevice-0 drivers/mydevicefront/unbind && rebind domU xen mydevice-0 drivers/mydevicefront/bind && until_state '4 4' || return
-	in_dom0 'echo none >/sys/module/mydevicefault/parameters/fault'
+	order dom0 none
 	is_alive
 }
 binding=bind_interdomain_evtchn_to_irqhandler_lateeoi
+
+order() { in_domain "$1" "echo '$2' >/sys/module/mydevicefault/parameters/fault"; }
+
+until_fired() {
+	in_domain "$1" 'for try in $(seq 200); do grep -q . /sys/module/mydevicefault/parameters/fired && exit; usleep 100000; done
+		echo what was ordered did not happen in 20 s; exit 1'
+}
+
+# What a backend that is gone would leave: the frontend has taken its offer, and is
+# told that it has gone.
+answers_nobody() {
+	rebind dom0 xen-backend "mydevice-$guest-0" drivers/mydeviceback/unbind && until_state '6 6' && says_of_backend 2 && until_state '3 2'
+}
+
+says_of_backend() { in_dom0 "xenstore-write backend/mydevice/$guest/0/state $1"; }
+bind_backend() { rebind dom0 xen-backend "mydevice-$guest-0" drivers/mydeviceback/bind; }
+
+# The frontend has released its port and not yet returned, and the new backend finds its old answer.
+bound_meanwhile() {
+	answers_nobody || return
+	order domU 'unbind_from_irqhandler 1 slow-unbind 4000'
+	says_of_backend 6 && until_fired domU && bind_backend && until_state '4 4' && is_alive
+}
+
+# The frontend has not said Closed yet, and the new backend maps and binds what it is about to release.
+withdrawn_meanwhile() {
+	answers_nobody || return
+	order dom0 "$binding 1 slow-error 8000"
+	order domU 'xenbus_switch_state 1 slow-state 4000'
+	says_of_backend 6 && until_fired domU && bind_backend && until_fired dom0 && until_state '4 4' && is_alive
+}
+
+# In the last case the backend had a reason to give up, but gave up nothing.
+told_later() {
+	in_dom0 "echo told later >/dev/kmsg"
+	order dom0 "$binding 1 late-interdomain 22"
+	rebind domU xen mydevice-0 drivers/mydevicefront/unbind && rebind domU xen mydevice-0 drivers/mydevicefront/bind && until_fired dom0 && until_state '6 6' || return
+	in_dom0 "dmesg | sed '1,/told later/d' | grep -q 'binding port [0-9]* of the frontend'" || { echo "dom0's log does not have the reason"; return 1; }
+}
 
 # Both ends hear each other, and the bytes that there are come through.
 is_alive() {

@@ -154,6 +154,29 @@ static int slow_interdomain(struct xenbus_device *dev, evtchn_port_t port,
 	return irq;
 }
 
+/* Fails, but only after so many ms. */
+static int slow_error(struct xenbus_device *dev, evtchn_port_t port,
+				 irq_handler_t handler, unsigned long flags,
+				 const char *name, void *dev_id)
+{
+	msleep(error);
+	return -EINVAL;
+}
+
+/* Says the state, but only after so many ms. */
+static int slow_state(struct xenbus_device *dev, enum xenbus_state state)
+{
+	msleep(error);
+	return xenbus_switch_state(dev, state);
+}
+
+/* Closes the port, and returns only after so many ms. */
+static void slow_unbind(unsigned int irq, void *dev_id)
+{
+	unbind_from_irqhandler(irq, dev_id);
+	msleep(error);
+}
+
 static const struct fault_way {
 	const char *name;
 	void *function;
@@ -169,6 +192,9 @@ static const struct fault_way {
 	{ "no-space", fail_no_space },
 	{ "kept", fail_kept },
 	{ "slow-interdomain", slow_interdomain },
+	{ "slow-error", slow_error },
+	{ "slow-state", slow_state },
+	{ "slow-unbind", slow_unbind },
 };
 
 /* -- the probes ------------------------------------------------------------ */
