@@ -325,6 +325,23 @@ static inline void mydevice_set_pages(struct mydevice_ring *ring, void *memory)
 		mydevice_find_runs(ring);
 }
 
+/**
+ * mydevice_begin() - both rings are empty
+ * @in: the ring from the other end
+ * @out: the ring to it
+ * @mine: this end's half. It is cleared: a predecessor may have left something there
+ * @theirs: the other end's half, which says where the indices begin
+ */
+static inline void mydevice_begin(struct mydevice_ring *in, struct mydevice_ring *out,
+				  struct mydevice_end *mine, const struct mydevice_end *theirs)
+{
+	in->prod = READ_ONCE(theirs->prod);
+	in->cons = in->prod;
+	out->cons = READ_ONCE(theirs->cons);
+	out->prod = out->cons;
+	*mine = (struct mydevice_end){ .prod = out->prod, .cons = in->cons, .alive = 1 };
+}
+
 /** mydevice_size() - the ring's size in bytes */
 static inline __u32 mydevice_size(const struct mydevice_ring *ring)
 {

@@ -182,22 +182,13 @@ static void stream_input(void *data)
 		bus_fatal(stream->dev, EX_IOERR, "standard input: %s", strerror(errno));
 }
 
-/*
- * Both rings are empty, and begin where the other end's half says: the frontend wrote it.
- * A predecessor may have left something in this end's half.
- */
+/* The stream has its pages: both rings are empty. */
 static void stream_begin(struct stream *stream, struct mydevice_end *mine,
 			 struct mydevice_end *theirs)
 {
-	__u32 prod = READ_ONCE(theirs->prod), cons = READ_ONCE(theirs->cons);
-
-	stream->rx.prod = prod;
-	stream->rx.cons = prod;
-	stream->tx.prod = cons;
-	stream->tx.cons = cons;
-	stream->seen_prod = prod;
-	stream->seen_cons = cons;
-	*mine = (struct mydevice_end){ .prod = cons, .cons = prod, .alive = 1 };
+	mydevice_begin(&stream->rx, &stream->tx, mine, theirs);
+	stream->seen_prod = stream->rx.prod;
+	stream->seen_cons = stream->tx.cons;
 	stream->mine = mine;
 	stream->theirs = theirs;
 }

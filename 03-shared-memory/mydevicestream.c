@@ -869,22 +869,15 @@ static struct mydevice_stream *mydevice_stream_alloc(struct mydevice_node *node)
 /**
  * mydevice_stream_begin() - the stream has its pages: both rings are empty
  * @stream: the stream
- * @mine: the half of the index page that this end writes. It is cleared: a predecessor
- *	may have left something there
- * @theirs: the peer's half, which says where the indices begin
+ * @mine: the half of the index page that this end writes
+ * @theirs: the peer's half
  */
 static void mydevice_stream_begin(struct mydevice_stream *stream,
 				  struct mydevice_end *mine, struct mydevice_end *theirs)
 {
-	u32 prod = READ_ONCE(theirs->prod), cons = READ_ONCE(theirs->cons);
-
-	stream->rx.prod = prod;
-	stream->rx.cons = prod;
-	stream->tx.prod = cons;
-	stream->tx.cons = cons;
-	stream->seen_prod = prod;
-	stream->seen_cons = cons;
-	*mine = (struct mydevice_end) { .prod = cons, .cons = prod, .alive = 1 };
+	mydevice_begin(&stream->rx, &stream->tx, mine, theirs);
+	stream->seen_prod = stream->rx.prod;
+	stream->seen_cons = stream->tx.cons;
 	stream->mine = mine;
 	stream->theirs = theirs;
 }

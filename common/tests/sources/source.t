@@ -60,14 +60,14 @@ sizes() {
 		Makefile          50
 		activate.sh      100
 		deactivate.sh    110
-		mydevice.h       560
-		mydeviceback.c   825
+		mydevice.h       575
+		mydeviceback.c   830
 		mydevicefront.c  785
 		mydevicebus.c    950
 		mydevicebus.h    380
-		mydevicepeer.c   870
-		mydevicepeerstream.c 275
-		mydevicestream.c 985
+		mydevicepeer.c   885
+		mydevicepeerstream.c 265
+		mydevicestream.c 975
 	SIZES
 }
 
