@@ -634,9 +634,9 @@ static void mydeviceback_try_connect(struct mydeviceback_info *info)
 			err = mydeviceback_connect(info);
 		mydeviceback_end_reading(info, false);
 	}
-	if (err == -EAGAIN) {
+	if (err == -EAGAIN)
 		mydeviceback_give_up(info, err, "the frontend changes all the time");
-	} else if (!err && state != XenbusStateInitialised) {
+	if (!err && state != XenbusStateInitialised) {
 		/* It has closed, and does not take an offer while its pages are mapped. */
 		mydeviceback_switch_state(info, XenbusStateInitialising);
 		mydeviceback_offer(info);

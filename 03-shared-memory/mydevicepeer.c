@@ -766,9 +766,8 @@ static void back_otherend_changed(struct bus_device *dev, enum xenbus_state fron
 		break;
 
 	case XenbusStateInitialised:
-		if (dev->state != XenbusStateInitWait)
-			break;
-		bus_in_transaction(dev, back_try_connect);
+		if (dev->state == XenbusStateInitWait)
+			bus_in_transaction(dev, back_try_connect);
 		if (dev->state == XenbusStateInitWait)
 			back_offer_again(peer);
 		break;
