@@ -337,7 +337,7 @@ spoiled() {
 		's/mydevice_copy(rx, &rx->cons, mydevice_used(rx), to)/mydevice_copy(rx, \&rx->cons, stream->theirs->prod - rx->cons, to)/' mydevicestream.c
 	refuted put "a full ring is written to" 's/^\tif (mydevice_free(tx) >= want)/\tif (true)/' mydevicestream.c
 	refuted put "the peer is told of less than was written" 's/mydevice_tell_prod(tx, stream->mine,$/mydevice_tell_prod(\&stream->rx, stream->mine,/' mydevicestream.c
-	refuted begin "the index is read twice at the beginning" 's/^\tstream->rx.cons = prod;/\tstream->rx.cons = READ_ONCE(theirs->prod);/' mydevicestream.c
+	refuted begin "the index is read twice at the beginning" 's/^\tin->cons = in->prod;/\tin->cons = READ_ONCE(theirs->prod);/'
 }
 
 # -- the kernel's memory model --------------------------------------------------
