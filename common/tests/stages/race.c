@@ -6,17 +6,15 @@
  *	race SECONDS SEED NODE BUS DRIVER DEVICE ROLE...
  *	race 10 1 /dev/mydevice0 /sys/bus/xen mydevicefront mydevice-0 open read write bind
  *
- *	open	opens the node and closes it
- *	read	reads, and opens it again after an error or the end
- *	write	writes, in pieces of any size up to more than a ring, and opens it again
- *		after an error
- *	poll	waits for input and for space, a short time
+ *	open	opens the node and closes it; most of the time others have it open
+ *	read	two processes read from one file, until an error or the end, and a third polls
+ *	write	two processes write in pieces of any size up to more than a ring, and
+ *		a third waits until the other end has read all
  *	notify	writes the attribute notify
  *	show	reads all attributes of the device
  *	bind	unbinds the driver and binds it, with pauses of any length up to half a second
  *
- * Each role is a process; they are killed at the end, wherever they are. A role can be
- * named twice. In the end the driver is bound.
+ * They are killed at the end, wherever they are. Then the driver is bound.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -26,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,30 +73,67 @@ static int open_node(int flags)
 	return fd;
 }
 
-static void do_read(void)
+/* Makes another process do that with the file; it ends with this one. */
+static pid_t beside(void (*function)(int), int fd)
 {
-	int fd = open_node(O_RDONLY);
+	pid_t pid = fork();
 
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	function(fd);
+	_exit(0);
+}
+
+static void read_all(int fd)
+{
 	while (read(fd, bytes, 1 + rand() % LARGEST) > 0)
 		++*done;
+}
+
+static void write_all(int fd)
+{
+	while (write(fd, bytes, 1 + rand() % LARGEST) > 0)
+		++*done;
+}
+
+static void poll_all(int fd)
+{
+	struct pollfd file = { .fd = fd, .events = POLLIN | POLLOUT };
+
+	while (poll(&file, 1, 10) >= 0 && !(file.revents & (POLLERR | POLLHUP)))
+		;
+}
+
+static void sync_all(int fd)
+{
+	while (!fsync(fd))
+		;
+}
+
+static void do_together(int flags, void (*function)(int), void (*other)(int))
+{
+	int i, fd = open_node(flags);
+	pid_t pids[2];
+
+	pids[0] = beside(function, fd);
+	pids[1] = beside(other, fd);
+	function(fd);
+	for (i = 0; i < 2; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
 	close(fd);
+}
+
+static void do_read(void)
+{
+	do_together(O_RDONLY, read_all, poll_all);
 }
 
 static void do_write(void)
 {
-	int fd = open_node(O_WRONLY);
-
-	while (write(fd, bytes, 1 + rand() % LARGEST) > 0)
-		++*done;
-	close(fd);
-}
-
-static void do_poll(void)
-{
-	struct pollfd fd = { .fd = open_node(O_RDWR), .events = POLLIN | POLLOUT };
-
-	poll(&fd, 1, 10);
-	close(fd.fd);
+	do_together(O_WRONLY, write_all, sync_all);
 }
 
 static void do_notify(void)
@@ -154,7 +190,6 @@ static const struct role {
 	{ "open", do_open },
 	{ "read", do_read },
 	{ "write", do_write },
-	{ "poll", do_poll },
 	{ "notify", do_notify },
 	{ "show", do_show },
 	{ "bind", do_bind },
@@ -177,6 +212,7 @@ static pid_t begin(const struct role *role, unsigned int seed)
 
 	if (pid)
 		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	srand(seed);
 	for (;;) {
 		role->function();
