@@ -62,8 +62,10 @@ run_all() {
 	wait $! && [ $back_status -eq 0 ]
 }
 
-# Each role must have been done, or the round showed nothing.
-all_done() { ! grep -H ' 0$' "$work/front" "$work/back" && [ "$(cat "$work/front" "$work/back" | wc -l)" -ge 10 ]; }
+# Each role must have been done, at one end at least, or the round showed nothing.
+all_done() {
+	cat "$work/front" "$work/back" | awk '{ n[$1] += $2 } END { for (role in n) { roles++; if (!n[role]) { print role; exit 1 } } exit roles < 5 }'
+}
 
 # flows FROM NODE TO NODE
 flows() {
