@@ -219,15 +219,18 @@ end
 
 local step_changes, steps_shown = {}, {}
 
--- The series of the page's post, what its driver is called, and how many steps it has; nil if it has none.
+-- The series of the page's post, what its driver is called, and how many steps it has; nil if it has none. Each
+-- word of a page may ask for it.
+local all_series = {}
 local function series_of(name)
 	local post = name:gsub('^reasons/', ''):gsub('%.md$', ''):gsub('%-[2-9]$', '')
-	local pipe = io.popen(string.format('ls docs/series/%s/*.patch 2>/dev/null | wc -l', post))
-	local count = pipe:read('n'), pipe:close()
-	if count > 0 then
+	if all_series[post] == nil then
+		local pipe = io.popen(string.format('ls docs/series/%s/*.patch 2>/dev/null | wc -l', post))
+		local count = pipe:read('n'), pipe:close()
 		local base = source.read('docs/series/' .. post .. '/base') or {}
-		return { name = post, driver = (base[1] or 'NAME=mydevice'):match('^NAME=(.*)'), count = count }
+		all_series[post] = count > 0 and { name = post, driver = (base[1] or 'NAME=mydevice'):match('^NAME=(.*)'), count = count }
 	end
+	return all_series[post] or nil
 end
 
 local function must_have_series()

@@ -307,9 +307,6 @@ breaks() {
 	ok "$1" changed "$4" "$5" && ok "$1: and the build says so" refuses "$3" "$2"
 }
 
-# also_breaks ...: one of a kind that another has shown. It takes two seconds, with CHECK=long.
-also_breaks() { [ "${CHECK-}" != long ] || breaks "$@"; }
-
 # -- the tests ---------------------------------------------------------------
 
 edition="$(common/version), $(sed -n 's/^## [0-9.]* (\([0-9]* [A-Z][a-z]* 20[0-9]*\))$/\1/p' docs/changelog.md | head -n 1)"
@@ -546,60 +543,60 @@ breaks "a function that only the prose names" "which no stage has" 01-hello-prob
 	docs/01-hello-probe.md 's/mydevicefront_pick_version/mydevicefront_choose_version/'
 breaks "a marker that is gone" "no line has '# The directories first'" 01-hello-probe.md \
 	01-hello-probe/activate.sh 's/^# The directories first/# First the directories/'
-also_breaks "one that a cut ends before" "no line after the first one has '# All keys at once'" 01-hello-probe.md \
+breaks "one that a cut ends before" "no line after the first one has '# All keys at once'" 01-hello-probe.md \
 	01-hello-probe/activate.sh 's/^# All keys at once/# Then the keys/'
-also_breaks "a marker that is there twice" "more than one line has" 01-hello-probe.md \
+breaks "a marker that is there twice" "more than one line has" 01-hello-probe.md \
 	01-hello-probe/activate.sh 's/^# The directories first.*/&\n&/'
 breaks "a transcript that is not there" "there is no file docs/transcripts/gone.txt" 01-hello-probe.md \
 	docs/01-hello-probe.md 's/name="01-keys"/name="gone"/'
 breaks "a change without a reason" "and no reason is given" reasons/02-event-channels.md \
 	docs/reasons/02-event-channels.md 's/, `mydevicefront_take_time`//'
-also_breaks "a heading with nothing below it" "a heading, and no reason" reasons/02-event-channels.md \
+breaks "a heading with nothing below it" "a heading, and no reason" reasons/02-event-channels.md \
 	docs/reasons/02-event-channels.md '/^### `mydevicefront_probe`/,/^##/{/^###* /!d}'
 breaks "a reason without a change" "and no change" reasons/02-event-channels.md \
 	docs/reasons/02-event-channels.md 's/^### `mydevicefront_notify`.*/&, `mydevicefront_negotiate`/'
-also_breaks "a change that nobody explained" "and no reason is given" reasons/02-event-channels.md \
+breaks "a change that nobody explained" "and no reason is given" reasons/02-event-channels.md \
 	02-event-channels/mydevicefront.c 's/^\tmydevicefront_disconnect(info);$/&\n\tbarrier();/'
 breaks "a definition that a step has not" "step 6 has no mydevice_stream_take" 03-shared-memory.md \
 	docs/03-shared-memory.md 's/name="mydevice_stream_put, mydevice_copy"/name="mydevice_stream_put, mydevice_copy, mydevice_stream_take"/'
-also_breaks "one that it does not change" "step 4 does not change mydevice_stream_begin" 03-shared-memory.md \
+breaks "one that it does not change" "step 4 does not change mydevice_stream_begin" 03-shared-memory.md \
 	docs/03-shared-memory.md '/n="4"/s/name="mydevice_node_free, /&mydevice_stream_begin, /'
 breaks "one that it changes and the post does not show" "step 6 changes mydevice_at in mydevice.h" 03-shared-memory.md \
 	docs/03-shared-memory.md '/n="6".*name="mydevice_at"/,/^```$/d'
-also_breaks "a step that there is not" "there is no step 99" 03-shared-memory.md \
+breaks "a step that there is not" "there is no step 99" 03-shared-memory.md \
 	docs/03-shared-memory.md 's/n="7"/n="99"/'
 breaks "a picture without a caption" "a picture without a caption" states.md \
 	docs/states.md 's/^\*The frontend.s states.*/Text./'
-also_breaks "a remark on what a trace does not have" "the backend did not write 'Closing'" 01-hello-probe.md \
+breaks "a remark on what a trace does not have" "the backend did not write 'Closing'" 01-hello-probe.md \
 	docs/01-hello-probe.md 's/^backend Connected: reads and checks/backend Closing: reads and checks/'
-also_breaks "a trace in which nothing happened" "xbwatch saw nothing" 01-hello-probe.md \
+breaks "a trace in which nothing happened" "xbwatch saw nothing" 01-hello-probe.md \
 	docs/transcripts/01-connect.txt '/^ *[1-9][0-9.]* .*end /d'
 ok "a link to a page that is not there" changed docs/00-the-ground.md 's/(01-hello-probe.md)/(99-gone.md)/'
 ok "and the build says so" fails_with "no page is called 99-gone.md"
 breaks "a command that nobody types" "a block that is no transcript: ls" 01-hello-probe.md \
 	docs/01-hello-probe.md 's/^## See it happen/&\n\n    ls/'
-also_breaks "an address without a heading" 'no heading follows <a id="kernel-bug">' troubleshooting.md \
+breaks "an address without a heading" 'no heading follows <a id="kernel-bug">' troubleshooting.md \
 	docs/troubleshooting.md 's/^<a id="kernel-bug">.*/&\n\nText./'
 breaks "a comment of no kind" "no comment of a kind that is known: <!-- kode" 01-hello-probe.md \
 	docs/01-hello-probe.md 's/^<!-- code \(.*mydevicefront_ids\)/<!-- kode \1/'
-also_breaks "a comment without its fence" "no fence follows <!-- transcript name=\"01-keys\"" 01-hello-probe.md \
+breaks "a comment without its fence" "no fence follows <!-- transcript name=\"01-keys\"" 01-hello-probe.md \
 	docs/01-hello-probe.md 's/^<!-- transcript name="01-keys" -->/&\n\nText./'
 breaks "HTML in a page" "HTML has no place here: <b>" 01-hello-probe.md \
 	docs/01-hello-probe.md 's/^## See it happen/&\n\nA <b>word<\/b>./'
 breaks "a weak variant that does not fit any more" "no-producer-check.patch does not fit 03-shared-memory" security.md \
 	03-shared-memory/mydevice.h 's/^\tif ((__u32)(prod - ring->prod) >/\tif (prod - ring->prod >/'
-also_breaks "one that is beaten by a case that is gone" "there is no case 99-gone" security.md \
+breaks "one that is beaten by a case that is gone" "there is no case 99-gone" security.md \
 	common/tests/hostile/weak/wide-permissions.patch 's/^#: case [^ ]*/#: case 99-gone/'
-also_breaks "one that is not shown" "the weak variant stale-data is not shown" security.md \
+breaks "one that is not shown" "the weak variant stale-data is not shown" security.md \
 	docs/security.md 's/name="stale-data"/name="double-fetch"/'
 fresh_copy
 rm "$copy/common/tests/hostile/weak/stale-data.patch"
 ok "one whose patch is gone: and the build says so" refuses security.md "there is no file common/tests/hostile/weak/stale-data.patch"
 breaks "an exercise without an answer" "there is no file docs/exercises/2.8.md" 02-event-channels.md \
 	docs/02-event-channels.md 's/^7\. Make the frontend.*/7. Nothing.\n8. &/'
-also_breaks "an answer without an exercise" "it has 6 exercises, and docs/exercises has 7" 01-hello-probe.md \
+breaks "an answer without an exercise" "it has 6 exercises, and docs/exercises has 7" 01-hello-probe.md \
 	docs/01-hello-probe.md '/^7\. The frontend treats/,/^<!--/d'
-also_breaks "an exercise without a hint" "docs/exercises/1.1.md has no hint" 01-hello-probe.md \
+breaks "an exercise without a hint" "docs/exercises/1.1.md has no hint" 01-hello-probe.md \
 	docs/exercises/1.1.md '/^The text is in/d'
 breaks "an answer that names what is nowhere" "'mydevicefront_greet', which no stage has" 01-hello-probe.md \
 	docs/exercises/1.1.md 's/mydevicefront_probe/mydevicefront_greet/'
