@@ -88,8 +88,8 @@ no_violation() {
 0$' "$1: nobody is accused"
 }
 
-# one_round NAME WHO [DOMAIN ORDER]
-one_round() {
+# one_race NAME WHO [DOMAIN ORDER]
+one_race() {
 	mark_logs "$1"
 	name=$1 who=$2 slow=$3
 	shift 3
@@ -112,7 +112,7 @@ ok "the modules, and the one that makes them slow" prepare || unhurt
 while read -r name who slow <&3; do
 	case " $asked " in *" $name "*) ;; *) continue ;; esac
 	# shellcheck disable=SC2086 # words
-	one_round "$name" "$who" $slow
+	one_race "$name" "$who" $slow
 done 3<<ROUNDS
 $(rounds)
 ROUNDS
