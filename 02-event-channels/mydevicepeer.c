@@ -515,17 +515,16 @@ static void peer_remove(struct bus_device *dev)
 {
 	struct peer *peer = dev->peer;
 
+	if (dev->frontend)
+		bus_switch_state(dev, XenbusStateClosed);
+	else if (dev->state == XenbusStateConnected)
+		bus_switch_state(dev, XenbusStateClosing);
 	peer_stop(peer);
-	if (!dev->frontend) {
-		if (dev->state == XenbusStateConnected)
-			bus_switch_state(dev, XenbusStateClosing);
-		peer_disconnect(peer);
-	}
-	bus_switch_state(dev, XenbusStateClosed);
 	if (dev->frontend)
 		bus_await_release(dev);
-	peer_withdraw(peer);
 	peer_disconnect(peer);
+	bus_switch_state(dev, XenbusStateClosed);
+	peer_withdraw(peer);
 }
 
 static void peer_release(struct bus_device *dev)
