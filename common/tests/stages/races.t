@@ -49,9 +49,10 @@ prepare() {
 
 order() { in_domain "$1" "echo '$2' >/sys/module/mydevicefault/parameters/fault"; }
 
+# What is done in every round.
 users='read write open notify show'
 
-# binds END: the role, if that end is unbound and bound in this round.
+# binds END WHICH: the role, if that end is one of those that are unbound and bound.
 binds() { case $2 in "$1" | both) echo bind ;; esac; }
 
 # At both ends at once; the counts land in front and back, in $work.
@@ -104,6 +105,9 @@ one_race() {
 	ok "$name: the domU's kernel log is clean" log_is_clean domU
 }
 
+for round in $asked; do
+	rounds | grep -q "^$round	" || bail_out "there is no round '$round'; there is: $(rounds | awk '{ print $1 }' | paste -sd ' ')"
+done
 "$lab" start || bail_out "the lab does not start"
 guest=$(in_dom0 'xl domid domU1') || bail_out "dom0 does not answer"
 target unload >/dev/null 2>&1

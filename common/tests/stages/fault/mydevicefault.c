@@ -156,8 +156,8 @@ static int slow_interdomain(struct xenbus_device *dev, evtchn_port_t port,
 
 /* Fails, but only after so many ms. */
 static int slow_error(struct xenbus_device *dev, evtchn_port_t port,
-				 irq_handler_t handler, unsigned long flags,
-				 const char *name, void *dev_id)
+		      irq_handler_t handler, unsigned long flags,
+		      const char *name, void *dev_id)
 {
 	msleep(error);
 	return -EINVAL;
