@@ -8,10 +8,12 @@ import gdb
 
 
 def ours():
-    """Is what runs now in that domain: does its memory have the module where the module is?"""
+    """Is what runs now in that domain: does its memory have the module where the module is? Bytes are
+    compared: what another domain has there need not be text."""
+    wanted = module.encode() + b"\0"
     try:
-        name = gdb.parse_and_eval(f"((struct module *){this})->name")
-        return name.string() == module
+        name = int(gdb.parse_and_eval(f"&((struct module *){this})->name"))
+        return bytes(gdb.selected_inferior().read_memory(name, len(wanted))) == wanted
     except gdb.error:
         return False
 

@@ -102,9 +102,11 @@ ok "then the domains go on" target try
 
 # The kernel's functions are at one address in both domains: dom0 calls this one first.
 debugged domU1 "dom0:$(bound_again xen-backend mydeviceback "mydevice-$guest-0")" 'delete' 'here xenbus_switch_state' \
-	continue 'print "stopped"' 'python print("in", domain, ours())' callers
+	continue 'print "stopped"' 'python print("in", domain, ours())' callers \
+	'python this = int(gdb.parse_and_eval("(unsigned long)$pc"))' 'python print("code, no name:", ours())'
 has "$said" '^in domU1 True' "a breakpoint in a function of the kernel stops in its domain alone"
 has "$said" 'mydevicefront_otherend_changed|xenwatch_thread' "where the frontend answers"
+has "$said" '^code, no name: False' "another domain is told apart whatever it has where the module's name is"
 
 ok "a module that is not loaded is told" says 2 'has no module mydeviceback .*it has: mydevicefront' \
 	make -s --no-print-directory -C "$top" lab-gdb DOMAIN=domU1 MODULE=mydeviceback
