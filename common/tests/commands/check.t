@@ -149,6 +149,40 @@ has "$said" '0 of 2 tests have passed' "CHECK=long is another run"
 echo '# changed' >>"$tree/common/tests/lane"
 said=$(cd "$tree" && CHECK_JOBS=2 RESUME=1 common/check a b 2>&1)
 has "$said" '0 of 2 tests have passed' "and so is one on another tree"
+
+# -- the table of the long runs --------------------------------------------------
+
+mkdir "$tree/docs"
+cp "$top/common/tests/long-run" "$tree/common/tests"
+sed '/^| 20/d' "$top/docs/long-runs.md" >"$tree/docs/long-runs.md"
+before=$(wc -l <"$tree/docs/long-runs.md")
+rows() { grep '^| 20' "$tree/docs/long-runs.md" | sed 's/^| [0-9-]* | [0-9a-f]*\(+*\) |/\1/; s/ [0-9]* processors/ N/'; }
+is "$("$tree/common/tests/long-run" soak lab 1799 much nothing 2>&1; rows)" "" "what takes less than half an hour is no long run"
+"$tree/common/tests/long-run" soak 'a lab' 5400 'much' nothing
+is "$(rows)" "+ soak | a lab | N | 1.5 | much | nothing |" "a row"
+(cd "$tree" && git add common docs && git -c user.name=x -c user.email=x@example.org commit -q -m x)
+"$tree/common/tests/long-run" soak lab 7200 more 'a fault'
+"$tree/common/tests/long-run" soak lab 7200 more 'a fault'
+is "$(rows | tail -n 2 | uniq)" " soak | lab | N | 2.0 | more | a fault |" "another after it; the table itself is no change"
+is "$(($(wc -l <"$tree/docs/long-runs.md") - before))" 3 "and nothing else is written"
+(cd "$tree" && common/check debug >/dev/null 2>&1)
+is "$(rows | wc -l)" 3 "a short run of all debug tests: no row"
+sed -i 's/^\([^ ]* check-debug\) [0-9]* 2$/\1 3600 2/' "$tree/.build/tests/spent"
+sed -i /kasan/d "$tree/.build/tests/passed"
+(cd "$tree" && RESUME=1 common/check debug >/dev/null 2>&1)
+is "$(rows | tail -n 1)" " check-debug | each test has its own | N | 1.0 | 3 tests passed, in 2 pieces | nothing |" \
+	"a run that was cut off is one run"
+sed -i 's/kasan\tLAB_KERNEL=kasan\tseeds/kasan\tLAB_KERNEL=kasan\tfails/' "$tree/common/tests/settings/tests"
+(cd "$tree" && common/check debug >/dev/null 2>&1
+	sed -i 's/check-debug [0-9]*/check-debug 3600/' .build/tests/spent
+	RESUME=1 common/check debug >/dev/null 2>&1)
+has "$(rows | tail -n 1)" 'failed: kasan-fails [|]$' "what failed is in it"
+is "$("$tree/common/tests/long-run" soak lab 2>&1; echo $?)" "usage: long-run RUN LAB SECONDS DONE FOUND
+64" "too few words"
+sed -i '/end of the table/d' "$tree/docs/long-runs.md"
+is "$("$tree/common/tests/long-run" soak lab 7200 much nothing 2>&1 | sed 's/be:.*/be/'; echo $?)" \
+	"long-run: docs/long-runs.md has no table; the row would be
+0" "a page without the table"
 jobs=1 check a b
 is "$last $(printf '%s\n' "$said" | grep -c 'in check$')" "6 passed, 0 failed 6" "CHECK_JOBS=1: one lane, one lab"
 check a fails
