@@ -18,7 +18,7 @@ help:
 	@echo '                                 devices each, and more tests that take hours;'
 	@echo '                                 RESUME=1 goes on with a run that was cut off'
 	@echo 'make check-debug                 run them on debug kernels, made for it from source:'
-	@echo '                                 lockdep, KASAN, kmemleak, failing allocations'
+	@echo '                                 lockdep, KASAN, KCSAN, kmemleak, failing allocations'
 	@echo 'make check-matrix                run the platform-dependent tests on Debian 12 and 13, other'
 	@echo '                                 kernels, guests and processors; needs root'
 	@echo 'make coverage                    show which lines of the modules the tests execute'

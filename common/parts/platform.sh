@@ -40,11 +40,11 @@ choose_platform() {
 	platform_facts arch "$arch" || unknown="LAB_ARCH is one of: $(platform_names arch): not '$arch'"
 	[ -z "$unknown" ] || return
 	case ${LAB_KERNEL-} in
-	'' | dbg | kasan) ;;
+	'' | dbg | kasan | kcsan) ;;
 	*) linux=$LAB_KERNEL ;;
 	esac
 	platform_facts kernel "$suite/$linux" || {
-		unknown="LAB_KERNEL is dbg, kasan, or a Linux that $suite has ($(platform_names kernel | tr ' ' '\n' |
+		unknown="LAB_KERNEL is dbg, kasan, kcsan, or a Linux that $suite has ($(platform_names kernel | tr ' ' '\n' |
 			sed -n "s,^$suite/,,p" | paste -sd ' ')): not '$linux'"
 		return 1
 	}

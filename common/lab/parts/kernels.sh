@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Which kernels the domains have, and what kind of guest the domUs are. All have Debian's
-# kernel (platform.sh says which); with LAB_KERNEL=dbg or kasan the domUs, with
-# LAB_DOM0_KERNEL=dbg dom0 has a debug kernel. LAB_GUEST is pv or pvh; Arm has one kind.
+# kernel (platform.sh says which); with LAB_KERNEL=dbg, kasan or kcsan the domUs,
+# with LAB_DOM0_KERNEL=dbg dom0 has a debug kernel. LAB_GUEST is pv or pvh; Arm has one kind.
 
 # choose_kernels: makes them first, if they are not there. Sets what follows from
 # the choice: where the kernels are as seen from $run, how much memory the domains
@@ -14,8 +14,8 @@ choose_kernels() {
 	choose_guest
 	domu_directory=
 	case ${LAB_KERNEL-} in
-	dbg | kasan)
-		debug_kernel "$LAB_KERNEL" LAB_KERNEL 'dbg kasan'
+	dbg | kasan | kcsan)
+		debug_kernel "$LAB_KERNEL" LAB_KERNEL 'dbg kasan kcsan'
 		domu_directory=$directory
 		;;
 	esac
@@ -25,6 +25,7 @@ choose_kernels() {
 	case ${LAB_KERNEL-} in
 	dbg) domu_kernel=kernel.domU dom0_mib=1024 domu_mib=256 domu_words='lab_domu_words=page_poison=1' ;;
 	kasan) domu_kernel=kernel.domU dom0_mib=1024 domu_mib=320 domu_words='lab_domu_words=kasan_multi_shot' ;;
+	kcsan) domu_kernel=kernel.domU dom0_mib=1024 domu_mib=256 ;;
 	esac
 	[ "$guest" != pvh ] || domu_words="${domu_words:+$domu_words }lab_domu_type=$guest"
 	domu_words="lab_domu_mib=$domu_mib${domu_words:+ $domu_words}"

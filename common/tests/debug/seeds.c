@@ -5,7 +5,8 @@
  *   echo leak >/sys/module/seeds/parameters/bug
  *
  * makes the bug of that name, once; its report is in the kernel's log, or where the
- * checker has its own. "none" makes none, in the same way.
+ * checker has its own. "none" makes none, in the same way, and
+ * "ordered" none where two processors meet.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -13,10 +14,12 @@
 #include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/kfence.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -93,6 +96,88 @@ static int seed_rcu(void)
 	static void __rcu *pointer;
 
 	return !!rcu_dereference(pointer);
+}
+
+/* -- two processors --------------------------------------------------------- */
+
+/* Long enough for two threads to be at the same data. */
+#define TOGETHER	(HZ / 2)
+
+static int counter;
+
+static int count_up(void *unused)
+{
+	while (!kthread_should_stop()) {
+		counter++;
+		cond_resched();
+	}
+	return 0;
+}
+
+static int seed_race(void)
+{
+	struct task_struct *thread = kthread_run(count_up, NULL, "seeds");
+	unsigned long end = jiffies + TOGETHER;
+
+	if (IS_ERR(thread))
+		return PTR_ERR(thread);
+	while (time_before(jiffies, end)) {
+		counter++;
+		cond_resched();
+	}
+	return kthread_stop(thread);
+}
+
+static struct {
+	int data;
+	int ready;
+} message;
+static int received;
+
+static int receive(void *unused)
+{
+	int sum = 0;
+
+	while (!kthread_should_stop()) {
+		if (smp_load_acquire(&message.ready)) {
+			sum += message.data;
+			smp_store_release(&message.ready, 0);
+		}
+		cond_resched();
+	}
+	WRITE_ONCE(received, sum);
+	return 0;
+}
+
+/* Without the release, the processor may store the data after what says that it is there. */
+static int send(bool ordered)
+{
+	struct task_struct *thread = kthread_run(receive, NULL, "seeds");
+	unsigned long end = jiffies + TOGETHER;
+
+	if (IS_ERR(thread))
+		return PTR_ERR(thread);
+	while (time_before(jiffies, end)) {
+		if (!smp_load_acquire(&message.ready)) {
+			message.data++;
+			if (ordered)
+				smp_store_release(&message.ready, 1);
+			else
+				WRITE_ONCE(message.ready, 1);
+		}
+		cond_resched();
+	}
+	return kthread_stop(thread);
+}
+
+static int seed_ordered(void)
+{
+	return send(true);
+}
+
+static int seed_barrier(void)
+{
+	return send(false);
 }
 
 /* -- memory ---------------------------------------------------------------- */
@@ -281,6 +366,9 @@ static const struct seed {
 	{ "interrupt", seed_interrupt },
 	{ "sleep", seed_sleep },
 	{ "rcu", seed_rcu },
+	{ "race", seed_race },
+	{ "ordered", seed_ordered },
+	{ "barrier", seed_barrier },
 	{ "leak", seed_leak },
 	{ "use-after-free", seed_use_after_free },
 	{ "overflow", seed_overflow },

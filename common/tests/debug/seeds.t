@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Each checker of a debug kernel reports the bug that seeds.c has for it. Otherwise the silence of a
-# checker would mean nothing. LAB_KERNEL is dbg or kasan.
+# checker would mean nothing. LAB_KERNEL is dbg, kasan or kcsan.
 
 . "$(dirname "$0")/../lib/stage.sh"
 
 # Without a bug there must be no report, or the rest shows nothing.
 nothing_is_reported() {
-	plant "$1" none
+	plant "$1" "$2"
 	printf '%s\n' "$said"
 	[ "$planted" -eq 0 ] && ! printf '%s\n' "$said" | grep -Eq "$reports" && [ -z "$(leaks "$1")" ]
 }
@@ -28,10 +28,12 @@ reported() {
 	has "$said" "$3" "$2: $3"
 }
 
-# A line: the kernel that has the checker, or both; the bug; what the report says.
+# A line: the kernels that have the checker; the bug; what the report says.
 seeds() {
 	cat <<-'SEEDS'
-		both|sleep|BUG: sleeping function called from invalid context
+		kcsan|race|BUG: KCSAN: data-race in (count_up|seed_race) .*/ (count_up|seed_race)
+		kcsan|barrier|BUG: KCSAN: data-race in (receive|send|seed_barrier) .*/ (receive|send|seed_barrier)
+		dbg kasan|sleep|BUG: sleeping function called from invalid context
 		dbg|leak|seed_leak
 		dbg|use-after-free|BUG seeds .*: Poison overwritten
 		kasan|use-after-free|BUG: KASAN: .*use-after-free in seed_use_after_free
@@ -43,14 +45,14 @@ seeds() {
 		dbg|page|pagealloc: memory corruption
 		kasan|page|BUG: KASAN: use-after-free in seed_page
 		dbg|sampled|BUG: KFENCE: use-after-free read in seed_sampled
-		both|index|UBSAN: array-index-out-of-bounds in .*seeds\.c
-		both|shift|UBSAN: shift-out-of-bounds in .*seeds\.c
+		dbg kasan|index|UBSAN: array-index-out-of-bounds in .*seeds\.c
+		dbg kasan|shift|UBSAN: shift-out-of-bounds in .*seeds\.c
 		dbg|timer|ODEBUG: free active .*object type: timer_list
 		dbg|work|ODEBUG: free active .*object type: work_struct
 	SEEDS
 }
 
-debugging || bail_out "LAB_KERNEL is dbg or kasan: common/check dbg-seeds kasan-seeds"
+debugging || bail_out "LAB_KERNEL is dbg, kasan or kcsan: common/check dbg-seeds kasan-seeds kcsan-seeds"
 build_for_debug "$work/seeds" "$top/common/tests/debug/Kbuild" "$top/common/tests/debug/seeds.c" ||
 	bail_out "the seeds do not build"
 strip --strip-debug "$work/seeds/seeds.ko"
@@ -58,18 +60,24 @@ strip --strip-debug "$work/seeds/seeds.ko"
 for domain in domU1 domU2; do
 	"$lab" put $domain "$work/seeds/seeds.ko" /tmp
 	ok "$domain: the seeds are loaded" "$lab" run $domain 'insmod /tmp/seeds.ko'
-	ok "$domain: no bug, no report" nothing_is_reported $domain
-	ok "$domain: lockdep is awake" checkers_are_awake $domain
+	ok "$domain: no bug, no report" nothing_is_reported $domain none
+	ok "$domain: two processors in order, no report" nothing_is_reported $domain ordered
+	ok "$domain: the checkers are awake" checkers_are_awake $domain
 done
 
 # Lockdep says one thing about locks and is silent from then on, or once memory was found to be
 # corrupt. Its seeds come first, therefore, each in a domain of its own.
-reported domU1 rcu 'WARNING: suspicious RCU usage'
-reported domU1 order 'WARNING: possible circular locking dependency detected'
-reported domU2 interrupt 'WARNING: inconsistent lock state'
-ok "domU2: then lockdep is off, and that is seen" eval '! checkers_are_awake domU2'
+if has_lockdep; then
+	reported domU1 rcu 'WARNING: suspicious RCU usage'
+	reported domU1 order 'WARNING: possible circular locking dependency detected'
+	reported domU2 interrupt 'WARNING: inconsistent lock state'
+	ok "domU2: then lockdep is off, and that is seen" eval '! checkers_are_awake domU2'
+else
+	"$lab" run domU2 'echo off >/sys/kernel/debug/kcsan' </dev/null
+	ok "domU2: when KCSAN is off, that is seen" eval '! checkers_are_awake domU2'
+fi
 seeds >"$work/list"
 while IFS='|' read -r kernel seed pattern; do
-	case $kernel in both | "$LAB_KERNEL") reported domU1 "$seed" "$pattern" </dev/null ;; esac
+	case " $kernel " in *" $LAB_KERNEL "*) reported domU1 "$seed" "$pattern" </dev/null ;; esac
 done <"$work/list"
 done_testing

@@ -70,7 +70,7 @@ for name in A 'a b' ../x; do
 	ok "LAB_NAME=$name: a usage error" says 64 LAB_NAME env LAB_NAME="$name" "$lab" start
 done
 ok "LAB_KERNEL=popcorn: a usage error" says 64 LAB_KERNEL env LAB_KERNEL=popcorn "$lab" start
-ok "a debug kernel that there is none of: a usage error" says 64 'one of: dbg kasan' common/lab/kernels/build base
+ok "a debug kernel that there is none of: a usage error" says 64 'one of: dbg kasan kcsan' common/lab/kernels/build base
 for number in 0 9 two 2x; do
 	ok "LAB_CPUS=$number: a usage error" says 64 LAB_CPUS env LAB_CPUS=$number "$lab" start
 done

@@ -4,7 +4,7 @@
 # What the tests do more where the domUs have a debug kernel (LAB_KERNEL; lab help):
 # modules are built for that, and its checkers are asked.
 
-debugging() { case ${LAB_KERNEL-} in dbg | kasan) ;; *) return 1 ;; esac; }
+debugging() { case ${LAB_KERNEL-} in dbg | kasan | kcsan) ;; *) return 1 ;; esac; }
 
 # build_for_debug DIRECTORY FILE...: a module from these, in a directory of its own.
 build_for_debug() {
@@ -45,11 +45,19 @@ reports='BUG|WARN|Oops|Call Trace|UBSAN|KASAN|KFENCE|ODEBUG|pagealloc|blocked fo
 # A report of lockdep's is its last: what came after one would not be seen. Where a process
 # has mapped pages it is asleep, see without_gntdev: a test says so with mapped_in=DOMAIN.
 checkers_are_awake() {
+	if has_lockdep; then awake="grep -Eq '^ *debug_locks: +1' /proc/lockdep_stats"
+	else awake='grep -q "^enabled: 1" /sys/kernel/debug/kcsan'; fi
 	for domain; do
 		[ "$domain" != "${mapped_in-}" ] || continue
-		"$lab" run "$domain" "grep -Eq '^ *debug_locks: +1' /proc/lockdep_stats" </dev/null || { echo "lockdep is off in $domain"; return 1; }
+		"$lab" run "$domain" "$awake" </dev/null || { echo "a checker is off in $domain: $awake"; return 1; }
 	done
 }
+
+# watched_in DOMAIN: how many accesses KCSAN has watched there so far.
+watched_in() { "$lab" run "$1" "awk '/^setup_watchpoints/ { print \$2 }' /sys/kernel/debug/kcsan" </dev/null; }
+
+# The kernel kcsan has nothing but KCSAN.
+has_lockdep() { [ "$LAB_KERNEL" != kcsan ]; }
 
 checkers_are_silent() { checkers_are_awake "$@" && nothing_leaked "$@"; }
 
