@@ -4,7 +4,7 @@
  *
  * A mydevice has two ends. The frontend is a module in a guest (a domU), the
  * backend a module in dom0 or in another guest. Each has a directory in
- * XenStore, made by whoever activates the device:
+ * XenStore, made when the device is activated:
  *
  *   frontend  /local/domain/DOMID/device/mydevice/N
  *   backend   /local/domain/BACKEND-DOMID/backend/mydevice/DOMID/N

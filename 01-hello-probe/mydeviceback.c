@@ -357,7 +357,7 @@ static void mydeviceback_otherend_changed(struct xenbus_device *dev,
  * the frontend's state, and says Closed for us afterwards. Runs in xenwatch, or in
  * the process that unbinds or unloads the driver, with the device locked. (A known
  * lock order problem of Linux: xenwatch waits for that lock if the device goes
- * meanwhile, and whoever stops a watch waits for xenwatch.)
+ * meanwhile, and a task that stops a watch waits for xenwatch.)
  */
 static void mydeviceback_remove(struct xenbus_device *dev)
 {

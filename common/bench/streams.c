@@ -9,7 +9,7 @@
  *	check			both ways, odd sizes, each byte compared; not timed
  *	rtt:COUNT		a byte there and back, so many times
  *	down:SIZE:BYTES		from the leader, in writes of this size
- *	up:SIZE:BYTES		to the leader, in writes of this size (whoever reads
+ *	up:SIZE:BYTES		to the leader, in writes of this size (the reader
  *				asks for 64 KiB at a time, and takes what there is)
  *	write:SIZE:BYTES	alone: no follower
  *	read:SIZE:BYTES		alone: no follower

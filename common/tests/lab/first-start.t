@@ -148,7 +148,7 @@ rm -rf "$LAB_BUILD"/images/*/snapshots
 "$lab" start >"$tmp/said" 2>&1 </dev/null &
 starting=$!
 until grep -qs 'Xen version' "$LAB_BUILD/run.first/dom0.console" || ! kill -0 $starting; do sleep 0.1; done
-kill -KILL "$(cat "$LAB_BUILD/run.first/pid")"	# as the kernel does with whoever has most memory
+kill -KILL "$(cat "$LAB_BUILD/run.first/pid")"	# as the kernel does with the process that has most memory
 wait $starting
 is "$?" 1 "the guests are killed for their memory while they boot: an error"
 ok "which says so" grep 'QEMU ended while the lab waited for' "$tmp/said"

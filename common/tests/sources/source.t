@@ -115,8 +115,8 @@ sourced() {
 	done
 }
 
-# A function of a test that has the name of one in a file that the test is made of: whoever
-# calls the one gets the other. Some do so by intent, and say it in the line above. One of a
+# A function of a test that has the name of one in a file that the test is made of: a caller
+# of the one gets the other. Some do so by intent, and say it in the line above. One of a
 # special builtin of the shell is no function at all for some shells.
 hidden_functions() {
 	for file; do

@@ -598,7 +598,7 @@ static void end_syncs(void)
 	in_fsync = out.sync_waits;
 }
 
-/* Whoever is in fsync gets a signal. What they have asked for stays. */
+/* Tasks in fsync get a signal. What they have asked for stays. */
 static void end_is_interrupted(void)
 {
 	in_fsync = out.sync_waits = false;

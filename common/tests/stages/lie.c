@@ -4,9 +4,9 @@
  *
  *	lie DOMID RING-REF frontend|backend prod|cons DISTANCE [SECONDS]
  *
- * What it says in the name of one end is DISTANCE further than the truth. Whoever
- * believes it is the other end; that it does not is what the tests look at. The page
- * stays mapped for some SECONDS, as one of a backend that does not let go.
+ * What it says in the name of one end is DISTANCE further than the truth. The tests check
+ * that the other end does not believe it. The page stays mapped for some SECONDS, as one of a
+ * backend that does not let go.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -302,7 +302,7 @@ static void take_watch(void)
 	int null = open("/dev/null", O_RDWR);
 	struct xs_handle *xs;
 
-	/* Whoever reads what this program prints does not wait for the child. */
+	/* A reader of this program's output does not wait for the child. */
 	for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
 		dup2(null, fd);
 	xs = xs_open(0);

@@ -387,7 +387,7 @@ void prove_tell_cons(void)
 
 /* -- the proofs: mydevicestream.c ---------------------------------------------- */
 
-/* Whoever sleeps, on either queue, has been woken so often. */
+/* How often sleepers have been woken, on either queue. */
 static bool woken(unsigned int times)
 {
 	return stream.wakeups == times && stream.readers == times && stream.writers == times;
@@ -544,7 +544,7 @@ void prove_take(void)
 
 /*
  * A lie breaks the connection. What is asked for, if anything, is the next byte while somebody
- * is in fsync, and else half of a full ring; and it is asked for between two looks. Whoever is in
+ * is in fsync, and else half of a full ring; and it is asked for between two looks. A task in
  * fsync is woken by what either of them has found, and by nothing else.
  */
 void prove_stream_look_cons(void)
@@ -635,7 +635,7 @@ void prove_put(void)
 
 /*
  * A lie breaks the connection, and what is synced was consumed. What is not has been asked for,
- * or whoever is in fsync is woken and asks again. Without a connection nothing is looked at.
+ * or a task in fsync is woken and asks again. Without a connection nothing is looked at.
  */
 void prove_synced(void)
 {

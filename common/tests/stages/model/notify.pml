@@ -62,7 +62,7 @@
 /* which index is asked for */
 #define READABLE_NEXT	14	/* FSYNCS=0 | ask_prod: asks for the byte before the next */
 #define HALF_OF_SPACE	15	/* FSYNCS=0 | stream_look_cons: asks for the space that there is */
-#define SYNC_ASKS	11	/* FSYNCS=1 | stream_look_cons: asks only if the ring is full, whoever is in fsync */
+#define SYNC_ASKS	11	/* FSYNCS=1 | stream_look_cons: asks only if the ring is full, even for a task in fsync */
 #define SYNC_NEXT	12	/* FSYNCS=1 | stream_look_cons: asks for the byte before the next while somebody is in fsync */
 #define WRITER_HALF	16	/* FSYNCS=1 QUITS=1 | stream_look_cons: a writer asks for half of the space while somebody is in fsync */
 #define PASSED		18	/* FSYNCS=0 | mydevice_passed: an index counts only if a move ends there */
@@ -478,7 +478,7 @@ over:
 }
 
 /*
- * interrupt and stream_event, of the end that writes. It wakes whoever sleeps: that an index
+ * interrupt and stream_event, of the end that writes. It wakes the sleepers: that an index
  * has moved is no condition, and only without EVERY_EVENT it looks.
  */
 proctype interrupt_at_writer()
