@@ -18,7 +18,7 @@ BOOT=1200		# give up on a boot after so many, even if it prints on and on
 
 # -- which QEMU ------------------------------------------------------------
 
-# choose_accelerator: sets accel, cpu and mitigations. machine-ARCH.sh has the CPU model without
+# choose_accelerator: sets accel, cpu, mitigations and processors. machine-ARCH.sh has the CPU model without
 # KVM. KVM is used only if Xen's own banner comes out of a machine that it runs: /dev/kvm may be
 # there and not work.
 #

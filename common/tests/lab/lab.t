@@ -56,8 +56,23 @@ waits_for_a_build() {
 	wait $! && return $status
 }
 
+# counted: the QEMU that starts for a lab of the benchmark. It need not come to its end.
+counted() {
+	LAB_NAME=counted LAB_CLOCK=instructions "$lab" start 1 >/dev/null 2>&1 &
+	run=${LAB_BUILD:-$top/.build/lab}/run.counted
+	for try in $(seq 600); do
+		words=$(tr '\0' ' ' 2>/dev/null <"/proc/$(cat "$run/pid" 2>/dev/null)/cmdline")
+		case $words in *-smp*) break ;; esac
+		sleep 0.1
+	done
+	kill $!
+	wait $!
+	echo "$words"
+}
+
 "$lab" start || bail_out "the lab does not start"
 
+[ "$arch" != amd64 ] || has "$(counted)" '-icount shift=1,sleep=off .*-smp 3 ' "where time is counted, dom0, the domU and an idle one have a processor each"
 has "$(in_dom0 'xl info')" "^xen_version *: $xen" "dom0's toolstack speaks to Xen $xen"
 has "$(in_dom0 'xl list')" '^domU1 +[1-9]' "the domU is a domain of it"
 has "$(in_dom0 'cat /proc/xen/capabilities')" control_d "dom0 is the control domain"
