@@ -86,6 +86,18 @@ has "$said" '^ok 1 - kasan-seeds with kasan kernel' "and its own"
 is "$(paste -sd ' ' "$tree/.build/kernels")" "kernel dbg kernel kasan" "the kernels are made first"
 check both-seeds
 has "$said" '^ok 1 - both-seeds with no kernel, 2 processors, pvh guests$' "settings of two words"
+for name in listed busy; do
+	a_test $name <<-'END'
+		touch .build/at-work.$$
+		sleep 0.5
+		echo "ok 1 - ${LAB_CPUS-one} of $(ls .build/at-work.* | wc -l)"
+		sleep 0.5
+		rm .build/at-work.$$
+		echo 1..1
+	END
+done
+jobs=3 check listed both-listed busy
+has "$said" '^ok 1 - 2 of 1$' "a test whose lab has two processors runs alone"
 check seeds dbg-nonesuch
 rm "$tree/.build/labs"
 is "$status" 64 "one that the table has not is refused"
