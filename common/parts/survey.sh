@@ -15,6 +15,7 @@
 #   object PATH                    a device that XenBus has there, by its directory
 #   stage STAGE                    whose process it is, if load started it
 #   file LINE                      where bytes go in and come out, for the reader
+#   violated FILE COUNT            how often the other end of that device has broken the protocol
 #   guest NAME DOMID STATE         dom0 only: what xl lists
 #   directory PATH                 dom0 only: a directory of our type in XenStore
 #   device BACK DOMID N BS FS      dom0 only: the backend's domain, or - if only the
@@ -63,6 +64,9 @@ survey_line="echo \"time \$(dmesg | tail -n 1)\"
 	for node in /dev/$driver*; do
 		[ ! -c \$node ] || echo \"file \$node\"
 		[ ! -f \$node ] || echo \"file \$node is an ordinary file, written when the device did not exist: remove it, then load again\"
+	done
+	for count in /sys/class/$driver*/*/violations; do
+		[ ! -e \$count ] || { read -r n <\$count; [ \$n = 0 ] || { node=\${count%/*}; echo \"violated /dev/\${node##*/} \$n\"; }; }
 	done
 	for pid in /run/${driver}[0-9]*/pid; do
 		[ ! -e \$pid ] || echo \"file \${pid%pid}in and out, of ${driver}peer, process \$(cat \$pid)\"

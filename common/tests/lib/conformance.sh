@@ -173,6 +173,8 @@ broken() {
 	is "$(io "$1" open:rw)" "open EIO" "$1, broken: open"
 	is "$(stat_of "$1" violations)" 1 "$1, broken: it is counted"
 	is "$(log_since "$1" | grep -c 'claims an impossible')" 1 "$1, broken: it is logged once"
+	[ "$back_domain" != dom0 ] ||
+		has "$(target status)" "/dev/$(name "$1"): the other end has broken the protocol, once" "$1, broken: make status says so"
 	peer_closes "$1"
 	bind_alone "$(other "$1")"
 	sleep 1
