@@ -553,10 +553,12 @@ static void mydevicefront_go_live(struct mydevicefront_info *info)
 /*
  * Tells the backend that this end no longer uses the connection. That comes before
  * anything is released: a backend that was bound meanwhile may be taking what this end
- * offered to its predecessor, and must find out why that fails.
+ * offered to its predecessor, and must find out why that fails. It comes after the last
+ * look at the index page, which is then the backend's to write over.
  */
 static void mydevicefront_switch_to_closed(struct mydevicefront_info *info)
 {
+	info->broken |= mydevice_stream_stop(info->stream, -EPIPE);
 	if (info->dev->state == XenbusStateClosed)
 		return;
 	mydevicefront_switch_state(info, XenbusStateClosed);

@@ -109,6 +109,7 @@ struct peer {
  */
 static void peer_close(struct peer *peer, enum xenbus_state state)
 {
+	stream_stop(&peer->stream);	/* before the other end may write over the index page */
 	if (bus_switch_state(peer->dev, state))
 		bus_tell("%s.", bus_strstate(state));
 }
@@ -841,6 +842,7 @@ static void peer_remove(struct bus_device *dev)
 {
 	struct peer *peer = dev->peer;
 
+	stream_stop(&peer->stream);
 	if (dev->frontend)
 		bus_switch_state(dev, XenbusStateClosed);
 	else if (dev->state == XenbusStateConnected)

@@ -17,7 +17,7 @@ build_fault_module() {
 	rm -rf "$work"
 	mkdir -p "$work"
 	cp "$fault/Kbuild" "$fault/mydevicefault.c" "$work"
-	make -C "$("$lab" headers)" M="$work" KCFLAGS=-Werror modules
+	make -C "$("$lab" headers)" M="$work" KCFLAGS=-Werror modules && "$top/common/tests/build" common/tests/stages/lie
 }
 
 # -- what can fail -----------------------------------------------------------
@@ -84,7 +84,7 @@ calls_to_fail() {
 }
 
 load_fault_module() {
-	"$lab" put "$1" "$top/$stage/mydevice$end.ko" "$work/mydevicefault.ko" "$fault/step" /root &&
+	"$lab" put "$1" "$top/$stage/mydevice$end.ko" "$work/mydevicefault.ko" "$work/lie" "$fault/step" /root &&
 		in_end "insmod /root/mydevicefault.ko target=mydevice$end functions=$(echo "${functions# }" | tr ' ' ,)"
 }
 
@@ -150,6 +150,7 @@ held_up() {
 	ok "$stage: the test module can be loaded at both ends" load_fault_module domU || return
 	ok "$stage: a backend that is bound while the frontend closes" bound_meanwhile
 	ok "$stage: a backend that takes what the frontend withdraws" withdrawn_meanwhile
+	[ "$carries" != y ] || ok "$stage: a backend that writes over the pages when both ends are Closed" written_over
 	end=back
 	ok "$stage: and no reason is taken for told that was not" told_later
 	in_domU 'rmmod mydevicefault'
@@ -199,6 +200,15 @@ withdrawn_meanwhile() {
 	order dom0 "$binding 1 slow-error 8000"
 	order domU 'xenbus_switch_state 1 slow-state 4000'
 	says_of_backend 6 && until_fired domU && bind_backend && until_fired dom0 && until_state '4 4' && is_alive
+}
+
+# The frontend says Closed, and has not yet returned, when a lie lands in the index page. That is no
+# connection any more: nothing is broken, and the next backend is followed.
+written_over() {
+	ref=$(in_dom0 "xenstore-read /local/domain/$guest/device/mydevice/0/ring-ref")
+	order domU 'xenbus_switch_state 1 late-state 4000'
+	rebind dom0 xen-backend "mydevice-$guest-0" drivers/mydeviceback/unbind && until_state '6 6' &&
+		in_dom0 "/root/lie $guest $ref backend prod 1000000" && until_fired domU && bind_backend && until_state '4 4' && is_alive
 }
 
 # In the last case the backend had a reason to give up, but gave up nothing.

@@ -174,6 +174,15 @@ static int slow_state(struct xenbus_device *dev, enum xenbus_state state)
 	return err;
 }
 
+/* Says the state, and returns only after so many ms. */
+static int late_state(struct xenbus_device *dev, enum xenbus_state state)
+{
+	int err = xenbus_switch_state(dev, state);
+
+	msleep(error);
+	return err;
+}
+
 /* Closes the port, and returns only after so many ms. */
 static void slow_unbind(unsigned int irq, void *dev_id)
 {
@@ -198,6 +207,7 @@ static const struct fault_way {
 	{ "slow-interdomain", slow_interdomain },
 	{ "slow-error", slow_error },
 	{ "slow-state", slow_state },
+	{ "late-state", late_state },
 	{ "slow-unbind", slow_unbind },
 };
 
