@@ -65,23 +65,11 @@ modules: packages
 packages:
 	@$(common)/need build
 	@$(common)/lab/lab headers >/dev/null
-# The C library of a program is this machine's, which an older Debian's domains do not have.
-ifneq ($(LAB_SUITE),)
-own_suite := $(shell . /etc/os-release && echo "$$VERSION_CODENAME")
-ifneq ($(LAB_SUITE),$(own_suite))
-ifneq ($(user)$(filter $(driver)peer doctor watch,$(MAKECMDGOALS)),)
-$(error With LAB_SUITE=$(LAB_SUITE) on $(own_suite) only modules are built: programs need the C library of $(own_suite))
-endif
-endif
-endif
 ifneq ($(LAB_ARCH),)
 cross := $(shell $(common)/lab/lab cross)
 ifneq ($(cross),)
 export ARCH := $(firstword $(cross))
 export CROSS_COMPILE := $(lastword $(cross))
-ifneq ($(user)$(filter $(driver)peer doctor watch,$(MAKECMDGOALS)),)
-$(error With LAB_ARCH=$(LAB_ARCH) only modules are built: programs are built only for this machine's processor)
-endif
 packages: cross-packages
 cross-packages:
 	@$(common)/need cross
@@ -104,6 +92,9 @@ new-enough: $(if $(filter lab,$(WHERE)),packages)
 	@headers='$(KDIR)'; release=$$(cat "$$headers/include/config/kernel.release" 2>/dev/null) || exit 0; \
 	[ "$$(printf '%s\n' $(oldest) "$$release" | sort -V | head -n 1)" = $(oldest) ] || { \
 		echo "$(stage): this is for Linux $(oldest) or later, and $$headers is for $$release" >&2; exit 1; }
+
+include $(common)/parts/cc.mk
+$(eval $(call made_for,$(driver)peer,.$(driver)peer.lab))
 
 # Two builds in one directory would write the same files: one waits for the other.
 modules clean: MAKE := flock $(or $(step),$(CURDIR)) $(MAKE)

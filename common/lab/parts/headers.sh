@@ -30,17 +30,18 @@ make_headers() {
 		"$suite" "$making/debian" ${LAB_MIRROR:+"$LAB_MIRROR"} >"$making/mmdebstrap.log" 2>&1 </dev/null 9>&- &
 	helper=$!
 	while_it_grows "$making" "fetching and unpacking"
-	wait $helper || headers_failed
+	wait $helper || unpacking_failed headers
 	helper=
 	settle_headers || die "the headers in $making could not be prepared"
 	rm -rf "$build/headers.$unpacked"
 	mv "$making" "$build/headers.$unpacked" || die_disk
 }
 
-headers_failed() {
+# unpacking_failed WHAT
+unpacking_failed() {
 	helper=
 	grep -Ei '^Err|^E:|error|no space' "$making/mmdebstrap.log" | tail -n 8 >&2
-	die "the headers could not be fetched and unpacked (see above)." \
+	die "the $1 could not be fetched and unpacked (see above)." \
 		"With the network (or the disk) back, the same command goes on." \
 		"A mirror of your own, LAB_MIRROR=http://..., must have $suite${archive:+ and $archive}, too."
 }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The last stage works in PVH guests and on arm64, where the other tests do not run. It is loaded,
-# tried and unloaded, and nothing of it is left. arm64 is emulated, and its modules are
-# cross-compiled. platforms.t NAME... runs only these; cell() has the names.
+# tried and unloaded, with a process at one end, too, and nothing of it is left. arm64 is emulated, and
+# what runs there is cross-compiled. platforms.t NAME... runs only these; cell() has the names.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 work=$top/.build/tests/platforms.t
@@ -22,7 +22,7 @@ copy_tree() {
 
 in_dom0() { "$lab" run dom0 "$1" </dev/null; }
 in_domU() { "$lab" run domU "$1" </dev/null; }
-target() { make -C "$work/tree/$stage" WHERE=lab "$1" </dev/null; }
+target() { make -C "$work/tree/$stage" WHERE=lab "$@" </dev/null; }
 
 no_complaint() {
 	! grep -v 'module verification failed' | grep -E 'BUG|WARN|Oops|Call Trace|rcu.*stall|blocked for more|mydevice.*(fail|error|claims)'
@@ -38,6 +38,9 @@ smoke() {
 	ok "$1: load" target load || return
 	isnt_start "$start" "$1: the device has grants and channels of its own"
 	ok "$1: try" target try
+	ok "$1: the doctor finds nothing" target doctor
+	ok "$1: load, with a process as the backend" target load BACK=user
+	ok "$1: try" target try BACK=user
 	ok "$1: unload" target unload
 	ok "$1: grants and event channels are back where they began" is_again "$start" printed_ledger
 	for domain in dom0 domU; do
