@@ -184,6 +184,6 @@ rings() {
 
 # program NAME: builds common/grade/NAME.c for the guest and dom0, and puts it into their /tmp.
 program() {
-	gcc -std=gnu11 -O2 -Wall -Wextra -static -o "$tmp/$1" "$grade/$1.c" || stop "$1.c can be compiled (gcc and libc6-dev are needed)"
+	"$top/common/cc" -std=gnu11 -O2 -Wall -Wextra -static -o "$tmp/$1" "$grade/$1.c" || stop "$1.c can be compiled (gcc and libc6-dev are needed)"
 	for domain in domU1 dom0; do "$lab" put $domain "$tmp/$1" /tmp || stop "$1 is in $domain"; done
 }

@@ -55,7 +55,7 @@ seeds() {
 debugging || bail_out "LAB_KERNEL is dbg, kasan or kcsan: common/check dbg-seeds kasan-seeds kcsan-seeds"
 build_for_debug "$work/seeds" "$top/common/tests/debug/Kbuild" "$top/common/tests/debug/seeds.c" ||
 	bail_out "the seeds do not build"
-strip --strip-debug "$work/seeds/seeds.ko"
+without_debug "$work/seeds/seeds.ko"
 "$lab" reset 2 || bail_out "the lab does not start"
 for domain in domU1 domU2; do
 	"$lab" put $domain "$work/seeds/seeds.ko" /tmp

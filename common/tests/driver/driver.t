@@ -75,7 +75,7 @@ sources() {
 builds() {
 	make -C "$1" TUTORIAL=/nonexistent KDIR="$headers" W=1 C=2 CF=-D__CHECK_ENDIAN__ KCFLAGS=-Werror modules >"$1.log" 2>&1 ||
 		{ tail -n 20 "$1.log"; return 1; }
-	cp "$1"/*.ko "$work/kit" && strip --strip-debug "$work"/kit/*.ko
+	cp "$1"/*.ko "$work/kit" && without_debug "$work"/kit/*.ko
 }
 
 unpack_and_check() { unpack_scripts && in_kernel_style "$1"; }

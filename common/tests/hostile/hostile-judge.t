@@ -18,7 +18,7 @@ make_hog() {
 	mkdir -p "$tree"
 	cp "$hostile/hog/hog.c" "$tree"
 	echo 'obj-m := hog.o' >"$tree/Kbuild"
-	make -s -C "$("$lab" headers)" M="$tree" KCFLAGS=-Werror modules && strip --strip-debug "$tree/hog.ko" &&
+	make -s -C "$("$lab" headers)" M="$tree" KCFLAGS=-Werror modules && without_debug "$tree/hog.ko" &&
 		cp "$tree/hog.ko" "$work/kit"
 }
 

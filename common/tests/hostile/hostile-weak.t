@@ -23,7 +23,7 @@ sources_of() {
 make_variant() {
 	tree=$work/weak/$1
 	make -s -C "$tree" KDIR="$("$lab" headers)" &&
-		strip --strip-debug "$tree"/*.ko &&
+		without_debug "$tree"/*.ko &&
 		cp "$tree"/*.ko "$tree"/*activate.sh "$work/kit/$honest"
 }
 

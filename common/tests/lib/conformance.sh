@@ -573,7 +573,7 @@ everything() {
 		if process $end; then process_end $end; else kernel_end $end; fi
 		[ "$tests_failed" -eq 0 ] || return 1
 	done
-	process front || process back || { statistics; frozen; }
+	process front || process back || { statistics; ! can_save || frozen; }
 	streams
 }
 

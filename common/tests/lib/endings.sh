@@ -40,7 +40,7 @@ make_kit() {
 		mkdir -p "$work/kit/$stage"
 		cp "$(modules_of "$stage")"/*.ko "$top/$stage"/*activate.sh "$work/kit/$stage" || bail_out "$stage is not complete"
 	done
-	strip --strip-debug "$work"/kit/*/*.ko
+	without_debug "$work"/kit/*/*.ko
 	cp "$work/io" "$top/common/tests/lib/inside.sh" "$work/kit"
 }
 

@@ -25,10 +25,16 @@ front_domain=domU1 back_domain=dom0 backend=0
 in_front() { "$lab" run "$front_domain" "$1" </dev/null; }
 in_back() { "$lab" run "$back_domain" "$1" </dev/null; }
 
+# without_debug FILE...: of the domains' processor, with no debugging information.
+without_debug() {
+	cross=$("$lab" cross)
+	"${cross##* }strip" --strip-debug "$@"
+}
+
 # sanitized_peer STAGE: its mydevicepeer, under the sanitizers, for make load.
 sanitized_peer() {
 	export MYDEVICEPEER="$work/mydevicepeer"
-	"$top/common/tests/build" --sanitize "$1/mydevicepeer" && strip -g "$MYDEVICEPEER"
+	"$top/common/tests/build" --sanitize "$1/mydevicepeer" && without_debug "$MYDEVICEPEER"
 }
 
 target() { make --no-print-directory -C "$top/$stage" "$1"; }
@@ -48,6 +54,9 @@ unload() {
 insert() {
 	"$lab" put "$1" "$(modules_of "$stage")/$2.ko" /tmp && "$lab" run "$1" "insmod /tmp/$2.ko && rm /tmp/$2.ko" </dev/null
 }
+
+# On Arm Xen cannot save a guest, and its xl has no such command (tools/xl/xl_cmdtable.c).
+can_save() { in_dom0 'xl help' | grep -q '^ save '; }
 
 # run_script SCRIPT [OPTION...]
 run_script() {
