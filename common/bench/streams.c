@@ -133,6 +133,16 @@ static uint64_t now(void)
 
 /* -- moving bytes ---------------------------------------------------------- */
 
+/* A moment's rest for a processor that looks again and again. */
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 /* All of it, however many calls that takes. */
 static inline void put(struct link *link, const void *buf, size_t len)
 {
@@ -143,7 +153,7 @@ static inline void put(struct link *link, const void *buf, size_t len)
 		if (n <= 0) {
 			if (n == 0 || errno != EAGAIN)
 				die("writing to %s: %m", link->where);
-			__builtin_ia32_pause();
+			relax();
 			continue;
 		}
 		buf = (const char *)buf + n;
@@ -160,7 +170,7 @@ static inline size_t get(struct link *link, void *buf, size_t len)
 		if (n == 0 || errno != EAGAIN)
 			die("reading from %s: %s", link->where,
 			    n ? strerror(errno) : "end of file");
-		__builtin_ia32_pause();
+		relax();
 	}
 	return n;
 }

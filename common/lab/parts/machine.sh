@@ -66,12 +66,12 @@ choose_clock() {
 	icount='' placing='' lab_clock=''
 	case ${LAB_CLOCK-} in
 	'') return ;;
-	instructions) [ "$arch" = amd64 ] || die_usage "LAB_CLOCK=instructions is only for amd64" ;;
+	instructions) ;;
 	*) die_usage "LAB_CLOCK is 'instructions' or not set: not '$LAB_CLOCK'" ;;
 	esac
 	[ "$cpus" = 1 ] || die_usage "LAB_CLOCK=instructions places the processors itself: not with LAB_CPUS=$cpus"
 	mitigations=''
-	accel=tcg,thread=single icount='-icount shift=1,sleep=off' processors=3
+	accel=tcg,thread=single cpu=$counted_cpu icount="-icount shift=1,sleep=off ${turns-}" processors=3
 	placing='dom0_max_vcpus=1 dom0_vcpus_pin'
 	lab_clock='lab_clock=instructions'
 }

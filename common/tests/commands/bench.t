@@ -19,7 +19,7 @@ figures() { printf '%s\n' "$said" | sed -n "/^## $1/,/^\$/d; /^## $1/,/^## /p" |
 ok "a cell that there is not" says 2 "CELLS has words from: .*not 'x'" bench CELLS=x
 ok "a slice that is no number" says 2 'SLICE is a number of microseconds' bench SLICE=-1
 ok "a kind of guest that there is not" says 2 'LAB_GUEST is pv or pvh' bench LAB_GUEST=hvm
-ok "arm64" says 2 'the benchmark is for amd64' bench LAB_ARCH=arm64
+ok "a processor that there is not" says 2 'LAB_ARCH amd64 or arm64: not .x' bench LAB_ARCH=x
 
 said=$(bench CELLS='core poll orders devices connect' REPEAT=1)
 is $? 0 "all is measured once" || printf '%s\n' "$said" | tail -n 20 | sed 's/^/# /'
