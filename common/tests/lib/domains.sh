@@ -5,6 +5,12 @@
 
 in_domain() { "$lab" run "$1" "$2" </dev/null; }
 
+# without_debug FILE...: modules or programs, whatever processor they are for.
+without_debug() {
+	prefix=$("$lab" cross)
+	"${prefix##* }strip" --strip-debug "$@"
+}
+
 until_answers() {
 	for try in 1 2 3 4 5 6 7 8 9; do
 		! LAB_TIMEOUT=60 in_domain "$1" true >/dev/null 2>&1 || return 0

@@ -6,7 +6,6 @@
 # function of each of its endings, and calls test_endings with their names.
 
 . "$(dirname "$0")/../lib/stage.sh"
-. "$(dirname "$0")/../lib/domains.sh"
 
 stages="01-hello-probe 02-event-channels 03-shared-memory"
 

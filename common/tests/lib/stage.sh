@@ -12,6 +12,7 @@ export work LAB_TIMEOUT="${LAB_TIMEOUT:-300}"
 
 . "$top/common/tests/lib/tap.sh"
 . "$top/common/tests/lib/debug.sh"
+. "$top/common/tests/lib/domains.sh"
 
 front=/sys/bus/xen/devices/mydevice-0
 
@@ -25,11 +26,9 @@ front_domain=domU1 back_domain=dom0 backend=0
 in_front() { "$lab" run "$front_domain" "$1" </dev/null; }
 in_back() { "$lab" run "$back_domain" "$1" </dev/null; }
 
-# without_debug FILE...: of the domains' processor, with no debugging information.
-without_debug() {
-	cross=$("$lab" cross)
-	"${cross##* }strip" --strip-debug "$@"
-}
+# For Kbuild, where the domains have another processor.
+cross=$("$lab" cross)
+[ -z "$cross" ] || export ARCH="${cross% *}" CROSS_COMPILE="${cross#* }"
 
 # sanitized_peer STAGE: its mydevicepeer, under the sanitizers, for make load.
 sanitized_peer() {

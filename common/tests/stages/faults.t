@@ -10,7 +10,6 @@
 # fail, and so do those of the stage in which little can fail.
 
 . "$(dirname "$0")/../lib/stage.sh"
-. "$(dirname "$0")/../lib/domains.sh"
 fault=$top/common/tests/stages/fault
 
 build_fault_module() {
