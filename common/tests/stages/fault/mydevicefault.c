@@ -229,13 +229,23 @@ static bool from_target(unsigned long address, char *name)
 	       module[1 + strlen(target)] == ']';
 }
 
-/* At the first instruction the return address is on top of the stack. */
+/* Where a call returns to, at its first instruction. */
+static unsigned long returns_to(struct pt_regs *regs)
+{
+#ifdef CONFIG_X86
+	return *(unsigned long *)regs->sp;
+#else
+	return procedure_link_pointer(regs);
+#endif
+}
+NOKPROBE_SYMBOL(returns_to);
+
 static int before_call(struct kprobe *probe, struct pt_regs *regs)
 {
 	int call, i = probe - probes;
 	char name[KSYM_SYMBOL_LEN];
 
-	if (!from_target(*(unsigned long *)regs->sp, name))
+	if (!from_target(returns_to(regs), name))
 		return 0;
 	call = atomic_inc_return(&calls[i]);
 	if (READ_ONCE(armed) != i || (nth && call < nth))
@@ -243,7 +253,7 @@ static int before_call(struct kprobe *probe, struct pt_regs *regs)
 	if (nth && call >= nth + times - 1)
 		WRITE_ONCE(armed, -1);
 	strscpy(fired, name, sizeof(fired));
-	regs->ip = (unsigned long)instead;
+	instruction_pointer_set(regs, (unsigned long)instead);
 	return 1;
 }
 NOKPROBE_SYMBOL(before_call);
