@@ -168,7 +168,7 @@ mkdir "$tree/docs"
 cp "$top/common/tests/long-run" "$tree/common/tests"
 sed '/^| 20/d' "$top/docs/long-runs.md" >"$tree/docs/long-runs.md"
 before=$(wc -l <"$tree/docs/long-runs.md")
-rows() { grep '^| 20' "$tree/docs/long-runs.md" | sed 's/^| [0-9-]* | [0-9a-f]*\(+*\) |/\1/; s/ [0-9]* processors/ N/'; }
+rows() { grep '^| 20' "$tree/docs/long-runs.md" | sed 's/^| [0-9-]* | `[0-9a-f]*\(+*\)` |/\1/; s/ [0-9]* processors/ N/'; }
 is "$("$tree/common/tests/long-run" soak lab 1799 much nothing 2>&1; rows)" "" "what takes less than half an hour is no long run"
 "$tree/common/tests/long-run" soak 'a lab' 5400 'much' nothing
 is "$(rows)" "+ soak | a lab | N | 1.5 | much | nothing |" "a row"
