@@ -186,6 +186,15 @@ back_dies() {
 		until_state '6 4' && until_says front 'the backend died' && runs front
 }
 
+# When both ends are Closed the index page may be written over: that is no lie.
+written_over() {
+	peer back && until_state '4 4' || return
+	ref=$(in_domU 'xenstore-read device/mydevice/0/ring-ref')
+	hold front state=6!
+	end back TERM && held front && in_dom0 "/tmp/lie $guest $ref backend prod 1000000" && go_on front &&
+		peer back && until_state '4 4' && runs front
+}
+
 # Two processes, in all that can happen to them.
 two_held_up() {
 	remove domU1 mydevicefront
@@ -195,7 +204,7 @@ two_held_up() {
 	case $stage in 03-*)
 		ok "$stage: a frontend dies before it is Connected: the backend closes" front_dies
 		ok "$stage: a backend dies before the frontend is Connected: that closes, too" back_dies
-		peer back ;;
+		ok "$stage: a backend writes over the index page when both ends are Closed" written_over ;;
 	esac
 	end front TERM
 }
@@ -230,7 +239,8 @@ no_transactions() {
 guest=$(in_dom0 'xl domid domU1') || bail_out "dom0 does not answer"
 target unload >/dev/null 2>&1
 "$top/common/tests/build" --preload common/tests/stages/hold || bail_out "hold.so cannot be compiled"
-"$lab" put dom0 "$work/hold.so" /tmp && "$lab" put domU "$work/hold.so" /tmp || bail_out "the domains take no files"
+"$top/common/tests/build" common/tests/stages/lie || bail_out "lie cannot be compiled"
+"$lab" put dom0 "$work/hold.so" "$work/lie" /tmp && "$lab" put domU "$work/hold.so" /tmp || bail_out "the domains take no files"
 # shellcheck disable=SC2086 # one word a stage
 build_modules $all || bail_out "the modules do not build"
 mark_logs begin

@@ -2,8 +2,8 @@
 /*
  * Holds up a process, into which it is preloaded, at a moment that is hard to hit from
  * outside: before it reads the node of XenStore whose name is in /tmp/hold, or before it
- * writes NODE=VALUE, if that is there. It moves the file to /tmp/held, and goes on when
- * that is gone.
+ * writes NODE=VALUE, if that is there, or after the transaction with that, if NODE=VALUE! is.
+ * It moves the file to /tmp/held, and goes on when that is gone.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 #include <xenstore.h>
+
+static char wrote[64];		/* with the mark of exclamation */
 
 static void hold(const char *what)
 {
@@ -55,5 +57,17 @@ bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, const v
 
 	snprintf(what, sizeof(what), "%s=%.*s", name_of(path), (int)len, (const char *)data);
 	hold(what);
+	snprintf(wrote, sizeof(wrote), "%.62s!", what);
 	return next(h, t, path, data, len);
+}
+
+bool xs_transaction_end(struct xs_handle *h, xs_transaction_t t, bool abort)
+{
+	bool (*next)(struct xs_handle *h, xs_transaction_t t, bool abort) =
+		dlsym(RTLD_NEXT, "xs_transaction_end");
+	bool done = next(h, t, abort);
+
+	if (done && !abort)
+		hold(wrote);
+	return done;
 }
