@@ -553,8 +553,8 @@ static void mydevicefront_go_live(struct mydevicefront_info *info)
 /*
  * Tells the backend that this end no longer uses the connection. That comes before
  * anything is released: a backend that was bound meanwhile may be taking what this end
- * offered to its predecessor, and must find out why that fails. It comes after the last
- * look at the index page, which is then the backend's to write over.
+ * offered to its predecessor, and must find out why that fails.
+ * It comes after the last look at the index page, which the backend may now write over.
  */
 static void mydevicefront_switch_to_closed(struct mydevicefront_info *info)
 {
