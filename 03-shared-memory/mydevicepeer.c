@@ -842,7 +842,7 @@ static void peer_remove(struct bus_device *dev)
 {
 	struct peer *peer = dev->peer;
 
-	stream_stop(&peer->stream);
+	stream_stop(&peer->stream);	/* as in peer_close() */
 	if (dev->frontend)
 		bus_switch_state(dev, XenbusStateClosed);
 	else if (dev->state == XenbusStateConnected)
