@@ -825,13 +825,16 @@ bool bus_stays(const struct bus_device *dev)
 }
 
 /* How long to wait at most, in ms; -1 means for ever. */
-static int timeout(const struct bus_device *dev)
+static int timeout(struct bus_device *dev)
 {
+	bool awake = bus_driver.stay_awake && bus_driver.stay_awake(dev);
 	uint64_t now = bus_now();
 
-	if (!dev->done && dev->timer_at)
+	if (awake || dev->done)
+		return 0;
+	if (dev->timer_at)
 		return now < dev->timer_at ? (dev->timer_at - now) / 1000000 + 1 : 0;
-	return dev->done ? 0 : -1;
+	return -1;
 }
 
 /* The files to wait for: first the signals, last XenStore, the driver's files between. */

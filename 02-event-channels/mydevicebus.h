@@ -141,6 +141,8 @@ struct bus_option {
  * @front_otherend_changed: this end is the frontend, and the backend has this state now
  * @back_otherend_changed: the same at a backend
  * @signalled: the process got SIGUSR1 or SIGUSR2; NULL: these end the process
+ * @stay_awake: called before each wait, after the files' @wanted: is it better to come back
+ *	at once than to sleep? NULL: no
  * @finished: called after each wait: has this end nothing more to do? NULL: when no
  *	connection may begin
  * @resume: the guest was restored, and what it shared is void: release it
@@ -155,6 +157,7 @@ struct bus_driver {
 	void (*front_otherend_changed)(struct bus_device *dev, enum xenbus_state state);
 	void (*back_otherend_changed)(struct bus_device *dev, enum xenbus_state state);
 	void (*signalled)(struct bus_device *dev, int signal);
+	bool (*stay_awake)(struct bus_device *dev);
 	bool (*finished)(struct bus_device *dev);
 	void (*resume)(struct bus_device *dev);
 	void (*remove)(struct bus_device *dev);

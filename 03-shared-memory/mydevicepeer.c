@@ -37,6 +37,7 @@ static const char usage[] =
 	"  --ring-page-order N  at a frontend the size of the rings, at a backend the\n"
 	"                       largest that it maps: 2^N pages of 4 KiB (0 to 8;\n"
 	"                       default: 6 and 8)\n"
+	"  --poll-us N          how long to look before sleeping (0 to 1000; default: 100)\n"
 	"  --first-index N      where a frontend's indices begin (default: 0)\n"
 	"Standard input goes to the other end, what comes from it to standard output.\n"
 	"SIGUSR1 notifies the other end, SIGUSR2 says what was counted.\n";
@@ -50,6 +51,7 @@ static const struct bus_option options[] = {
 	{ "answer", &answer, BUS_YES_NO, 0 },
 	{ "send-only", &send_only, BUS_FLAG, 0 },
 	{ "ring-page-order", &ring_page_order, BUS_NUMBER, MYDEVICE_MAX_ORDER },
+	{ "poll-us", &poll_us, BUS_NUMBER, MAX_POLL_US },
 	{ "first-index", &first_index, BUS_NUMBER, UINT_MAX },
 	{ NULL, NULL, BUS_FLAG, 0 }
 };
@@ -802,6 +804,11 @@ static void back_otherend_changed(struct bus_device *dev, enum xenbus_state fron
 	}
 }
 
+static bool peer_stay_awake(struct bus_device *dev)
+{
+	return stream_stay_awake(&dev->peer->stream);
+}
+
 /* Has this end nothing more to do? */
 static bool peer_finished(struct bus_device *dev)
 {
@@ -876,6 +883,7 @@ const struct bus_driver bus_driver = {
 	.front_otherend_changed = front_otherend_changed,
 	.back_otherend_changed = back_otherend_changed,
 	.signalled = peer_signalled,
+	.stay_awake = peer_stay_awake,
 	.finished = peer_finished,
 	.resume = peer_resume,
 	.remove = peer_remove,

@@ -17,6 +17,21 @@
 /* How long the last bytes wait for a reader of standard output, in ms. */
 #define FLUSH_PATIENCE	5000
 
+/* The most that --poll-us may be, as the parameter of the modules. */
+#define MAX_POLL_US	1000
+
+/**
+ * struct stream_wait - a wait for the other end
+ * @since: when it began, in ns of bus_now(); 0 if there is none
+ * @asked: this end does not look any more, and has asked the other one to notify
+ * @was_long: the wait before it was longer than this end looks
+ */
+struct stream_wait {
+	uint64_t since;
+	bool asked;
+	bool was_long;
+};
+
 /**
  * struct stream - the two rings of a connection, and what becomes of their bytes
  * @dev: the device on the bus
@@ -28,6 +43,9 @@
  * @seen_prod: the other end's producer index at the last event that had a reason
  * @seen_cons: its consumer index at that event
  * @input_ended: standard input is at its end
+ * @rx_wait: the wait for bytes
+ * @tx_wait: the wait for space
+ * @awake: in one of them this end looks again, so it must not sleep
  * @unread: a copy of @rx's memory, if bytes are left there when the connection is over
  */
 struct stream {
@@ -40,8 +58,13 @@ struct stream {
 	__u32 seen_prod;
 	__u32 seen_cons;
 	bool input_ended;
+	struct stream_wait rx_wait;
+	struct stream_wait tx_wait;
+	bool awake;
 	void *unread;
 };
+
+static unsigned int poll_us = 100;	/* how long to look before sleeping */
 
 static void peer_notify(struct peer *peer);	/* sends an event */
 
@@ -66,18 +89,50 @@ static bool stream_break(struct stream *stream, const char *what, __u32 claim)
 			 bus_otherend(stream->dev), what, claim);
 }
 
-/* Is there something to write out? If not, the other end has been asked to notify. */
+/*
+ * This end waits for bytes, or for space. Does it look again at once, instead of sleeping? A
+ * sleep ends with an event, which costs more than to look for a while. A wait is likely to be
+ * as long as the one before: if that was longer than this end looks, it sleeps at once.
+ */
+static bool stream_looks(struct stream *stream, struct stream_wait *wait)
+{
+	uint64_t now = bus_now();
+
+	if (!wait->since)
+		wait->since = now;
+	wait->asked = wait->was_long || now - wait->since >= poll_us * 1000ull;
+	stream->awake |= !wait->asked;
+	return !wait->asked;
+}
+
+/* The other end has moved. If this end was still looking, the wait was not long. */
+static void stream_found(struct stream_wait *wait)
+{
+	if (wait->since)
+		wait->was_long = wait->asked && bus_now() - wait->since > poll_us * 1000ull;
+	wait->since = 0;
+}
+
+/*
+ * Is there something to write out? If not, this end looks again soon, or has asked the other
+ * end to notify.
+ */
 static bool stream_readable(void *data)
 {
 	struct stream *stream = data;
 	struct mydevice_ring *rx = &stream->rx;
+	bool honest;
 
 	if (!stream->live || mydevice_used(rx))
 		return mydevice_used(rx);
-	if (mydevice_look_prod(rx, stream->theirs) &&
-	    (mydevice_used(rx) || mydevice_ask_prod(rx, stream->mine, stream->theirs)))
-		return mydevice_used(rx);
-	return stream_break(stream, "producer", rx->claim);
+	honest = mydevice_look_prod(rx, stream->theirs);
+	if (honest && !mydevice_used(rx) && !stream_looks(stream, &stream->rx_wait))
+		honest = mydevice_ask_prod(rx, stream->mine, stream->theirs);
+	if (!honest)
+		return stream_break(stream, "producer", rx->claim);
+	if (mydevice_used(rx))
+		stream_found(&stream->rx_wait);
+	return mydevice_used(rx);
 }
 
 /* Can input be taken? As above, for space. */
@@ -85,16 +140,30 @@ static bool stream_writable(void *data)
 {
 	struct stream *stream = data;
 	struct mydevice_ring *tx = &stream->tx;
+	bool honest;
 
 	if (!stream->live || stream->input_ended)
 		return false;
 	if (mydevice_free(tx))
 		return true;
-	if (mydevice_look_cons(tx, stream->theirs) &&
-	    (mydevice_free(tx) || mydevice_ask_cons(tx, stream->mine, stream->theirs,
-						    mydevice_space_event(tx))))
-		return mydevice_free(tx);
-	return stream_break(stream, "consumer", tx->claim);
+	honest = mydevice_look_cons(tx, stream->theirs);
+	if (honest && !mydevice_free(tx) && !stream_looks(stream, &stream->tx_wait))
+		honest = mydevice_ask_cons(tx, stream->mine, stream->theirs,
+					   mydevice_space_event(tx));
+	if (!honest)
+		return stream_break(stream, "consumer", tx->claim);
+	if (mydevice_free(tx))
+		stream_found(&stream->tx_wait);
+	return mydevice_free(tx);
+}
+
+/* Asked before each wait, after the two above. */
+static bool stream_stay_awake(struct stream *stream)
+{
+	bool awake = stream->awake;
+
+	stream->awake = false;
+	return awake;
 }
 
 /* Has the other end consumed everything that was sent? As above. */
@@ -137,6 +206,7 @@ static void stream_produced(struct stream *stream, __u32 len)
 	__u32 before = stream->tx.prod;
 
 	stream->tx.prod += len;
+	stream->rx_wait.since = 0;	/* an answer may come soon */
 	if (mydevice_tell_prod(&stream->tx, stream->mine, stream->theirs, before))
 		peer_notify(stream->dev->peer);
 }
@@ -189,6 +259,9 @@ static void stream_begin(struct stream *stream, struct mydevice_end *mine,
 	mydevice_begin(&stream->rx, &stream->tx, mine, theirs);
 	stream->seen_prod = stream->rx.prod;
 	stream->seen_cons = stream->tx.cons;
+	stream->rx_wait = (struct stream_wait){ .was_long = true };
+	stream->tx_wait = (struct stream_wait){ .was_long = true };
+	stream->awake = false;
 	stream->mine = mine;
 	stream->theirs = theirs;
 }

@@ -64,9 +64,9 @@ sizes() {
 		mydeviceback.c   830
 		mydevicefront.c  785
 		mydevicebus.c    950
-		mydevicebus.h    380
-		mydevicepeer.c   885
-		mydevicepeerstream.c 265
+		mydevicebus.h    385
+		mydevicepeer.c   895
+		mydevicepeerstream.c 340
 		mydevicestream.c 975
 	SIZES
 }

@@ -146,6 +146,7 @@ bad_input() {
 	refuses dom0 "$peer --backend 1 2" 64 'one DOMID'
 	refuses domU "$peer --frontend --device x" 64 'device is a number .*x'
 	refuses domU "$peer --frontend --ring-page-order 9" 64 'from 0 to 8, not .9'
+	refuses domU "$peer --frontend --poll-us 1001" 64 'from 0 to 1000, not .1001'
 	refuses domU "$peer --frontend --first-index -1" 64 'first-index is a number'
 	refuses domU "$peer --frontend --answer maybe" 64 'yes or no'
 	has "$(in_domU "$peer --nonsense 2>&1; echo \$?")" '^64$' "an option that there is not: status 64"
