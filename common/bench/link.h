@@ -63,6 +63,16 @@ extern const struct means mydevice, peer, vchan, evtchn, tcp, pipes, bound;
 ssize_t fd_read(struct link *link, void *buf, size_t len);
 ssize_t fd_write(struct link *link, const void *buf, size_t len);
 
+/* A moment's rest for a processor that looks again and again. */
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 /* A short rest between two tries; ends the program when it has been too many. */
 void try_again(const char *what, unsigned int *tries);
 

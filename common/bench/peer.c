@@ -42,19 +42,31 @@ static void peer_open(struct link *link)
 		bus_wait(dev);
 	if (!dev->peer->stream.live)
 		die("%s does not reach Connected", link->where);
+	if (link->spin) {
+		poll_us = UINT_MAX;	/* an hour, which is for ever here */
+		dev->peer->stream.rx_wait.was_long = false;
+		dev->peer->stream.tx_wait.was_long = false;
+	}
 	link->handle = dev->peer;
 }
 
-/* Sleeps until the other end notifies; or does not, if this one spins. */
-static bool peer_sleep(const struct link *link, struct peer *peer)
+/*
+ * There is nothing yet. Returns whether to look again: not in this call, if this end spins. It sleeps
+ * only if the look has asked the other end to notify.
+ */
+static bool peer_wait(const struct link *link, struct peer *peer)
 {
-	while (!link->spin && peer->dev->timer_at)
+	if (stream_stay_awake(&peer->stream)) {
+		errno = EAGAIN;
+		relax();
+		return !link->spin;
+	}
+	while (peer->dev->timer_at)
 		if (bus_now() >= peer->dev->timer_at)
 			peer_unmask(peer);
-	if (!link->spin)
-		peer_interrupt(peer);
-	errno = EAGAIN;
-	return !link->spin && peer->stream.live;
+	peer_interrupt(peer);
+	errno = EPIPE;
+	return peer->stream.live;
 }
 
 static ssize_t peer_take(struct link *link, void *buf, size_t len)
@@ -66,7 +78,7 @@ static ssize_t peer_take(struct link *link, void *buf, size_t len)
 	uint32_t n;
 
 	while (!stream_readable(stream))
-		if (!peer_sleep(link, peer))
+		if (!peer_wait(link, peer))
 			return -1;
 	while (done < len && mydevice_used(&stream->rx)) {
 		n = mydevice_used(&stream->rx);
@@ -90,7 +102,7 @@ static ssize_t peer_put(struct link *link, const void *buf, size_t len)
 
 	while (done < len) {
 		if (!stream_writable(stream)) {
-			if (peer_sleep(link, peer))
+			if (peer_wait(link, peer))
 				continue;
 			return done ? (ssize_t)done : -1;
 		}

@@ -133,16 +133,6 @@ static uint64_t now(void)
 
 /* -- moving bytes ---------------------------------------------------------- */
 
-/* A moment's rest for a processor that looks again and again. */
-static inline void relax(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
-
 /* All of it, however many calls that takes. */
 static inline void put(struct link *link, const void *buf, size_t len)
 {
