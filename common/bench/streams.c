@@ -33,7 +33,7 @@
 
 #include "link.h"
 
-#define MAX_LINKS	16
+#define MAX_LINKS	32
 #define PATTERN		(64 * 1024)	/* what is sent repeats after so many bytes */
 #define MAX_SIZE	PATTERN
 #define MAX_TESTS	64
