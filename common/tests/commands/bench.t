@@ -77,6 +77,23 @@ said=$("$top/common/bench/report" "$top/.build/bench/host" real '' 0 core)
 is $? 0 "the report has all figures" || printf '%s\n' "$said" | tail -n 20 | sed 's/^/# /'
 has "$said" 'clock on the wall' "and says what its times are"
 is "$(ours)" "" "nothing of it is left in either domain"
+
+# After its first figure: everything is loaded, and something is measured.
+interrupted() {
+	"$lab" run dom0 "cd /root/tutorial && rm -f .build/bench/host/results.csv
+		WHERE=host REPEAT=1 CELLS=core SHARE=32 DOMU=domU1 GUEST='$guest' common/bench/bench >/root/log 2>&1 &
+		for try in \$(seq 600); do
+			[ ! -e .build/bench/host/results.csv ] || [ \$(wc -l <.build/bench/host/results.csv) -lt 2 ] || break
+			sleep 1
+		done
+		lsmod | grep -q ^bound && kill \$! && wait \$!
+		status=\$?
+		cat /root/log
+		exit \$status" </dev/null
+}
+ok "it is interrupted" says 143 'mydevice, blocking' interrupted
+is "$(ours)" "" "nothing of it is left then, either"
+
 "$lab" run dom0 'insmod /root/tutorial/.build/bench/host/bound.ko' </dev/null
 ok "a host with a module of ours is left alone" says 1 'modules are loaded already' on_host "DOMU=domU1 GUEST='$guest'"
 has "$(ours)" bound "and it keeps that"
