@@ -362,14 +362,22 @@ notified() {
 	is "$(($(stat_of "$3" device/events_received) - before))" 1 "$1: $2, and the other end received an event"
 }
 
+# answered YES: whether the frontend's event is. The answer is an event, too; the time until it came is
+# no proof, as two virtual processors of an emulated machine may disagree about the time by as much.
+answered() {
+	before_answer=$(stat_of front device/events_received)
+	notified front 'echo 1 >notify' back
+	is "$(($(stat_of front device/events_received) - before_answer))" "$1" "front: events in answer: $1"
+}
+
 # No stream moves meanwhile, so there are no events but these.
 events_by_hand() {
 	answer=/sys/bus/xen-backend/devices/mydevice-$guest-0/answer
-	notified front 'echo 1 >notify' back
-	is "$(stat_of front device/round_trip_ns)" 0 "front: and it was not answered"
+	answered 0
+	is "$(stat_of front device/round_trip_ns)" 0 "front: which took no time"
 	in_back "echo 1 >$answer"
-	notified front 'echo 1 >notify' back
-	has "$(stat_of front device/round_trip_ns)" '^[1-9][0-9]+$' "front: and it was answered"
+	answered 1
+	[ "${LAB_CPUS:-1}" != 1 ] || has "$(stat_of front device/round_trip_ns)" '^[1-9][0-9]{3,}$' "front: which took microseconds at least"
 	ok "back: an answer is yes or no" in_back "! echo maybe >$answer"
 	in_back "echo 0 >$answer"
 	notified back 'echo 1 >notify' front
