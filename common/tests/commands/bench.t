@@ -29,14 +29,14 @@ ok "a slice that is no number" says 2 'SLICE is a number of microseconds' bench 
 ok "a kind of guest that there is not" says 2 'LAB_GUEST is pv or pvh' bench LAB_GUEST=hvm
 ok "a processor that there is not" says 2 'LAB_ARCH amd64 or arm64: not .x' bench LAB_ARCH=x
 
-said=$(bench CELLS='core poll orders devices connect' REPEAT=1)
+said=$(bench CELLS='core poll orders devices guests connect' REPEAT=1)
 is $? 0 "all is measured once" || printf '%s\n' "$said" | tail -n 20 | sed 's/^/# /'
-for title in Blocking Spinning 'Ring sizes' Devices Connecting Goals; do
+for title in Blocking Spinning 'Ring sizes' Devices Guests 'Connecting, all' "What a ring's" 'Connecting, one' Goals; do
 	has "$(figures "$title")" '[0-9]' "there are figures: $title"
 done
 ok "a process that looks before it sleeps has a shorter round trip than one that does not" shorter mydevicepeer libxenvchan
 is "$(printf '%s\n' "$said" | grep -c 'FAILED\|not measured')" 0 "none is missing"
-for plot in sizes orders roundtrips scaling connect; do
+for plot in sizes orders roundtrips scaling connect rings guests; do
 	ok "a plot: $plot" grep -q '<svg' "$top/.build/bench/pv/$plot.svg"
 done
 
