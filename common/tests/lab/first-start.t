@@ -74,10 +74,10 @@ server.serve_forever()' "$1" >"$tmp/port" &
 	until [ -s "$tmp/port" ]; do sleep 0.1; kill -0 $proxy || return; done
 }
 
-ok "no network: an error, with what to do" says 1 'the same command goes on' env LAB_MIRROR=http://127.0.0.1:9/debian "$lab" start
+ok "no network: an error, with what to do" says 1 'run the same command again' env LAB_MIRROR=http://127.0.0.1:9/debian "$lab" start
 ok "no images are left" no_images
 proxy 30000000 || bail_out "the proxy does not start"
-ok "a network that goes away after 30 MB: the same" says 1 'the same command goes on' \
+ok "a network that goes away after 30 MB: the same" says 1 'run the same command again' \
 	env http_proxy="http://127.0.0.1:$(cat "$tmp/port")" "$lab" start
 ok "the network was that one" sh -c '! kill $1 2>/dev/null' sh "$proxy"
 ok "no images are left, and nothing runs" eval 'no_images && nothing_runs'
@@ -103,7 +103,7 @@ if mount -t tmpfs -o size=500m lab "$LAB_BUILD" 2>/dev/null; then
 	mount -o remount,size=1200m "$LAB_BUILD"
 	said=$(fills_up "$LAB_BUILD/making/debian/var")
 	has "$said" '^status 1$' "the disk is full while packages are unpacked: an error"
-	has "$said" 'goes on' "with what to do"
+	has "$said" 'run the same command again' "with what to do"
 	ok "no images are left" no_images
 	said=$(fills_up "$LAB_BUILD/making/dom0")
 	has "$said" '^status 1$' "the disk is full while the roots are made: an error"
