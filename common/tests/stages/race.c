@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * race - do everything with an end of a device at once, for so many seconds, and print how
- * often each was done.
+ * often each succeeded.
  *
  *	race SECONDS SEED NODE BUS DRIVER DEVICE ROLE...
  *	race 10 1 /dev/mydevice0 /sys/bus/xen mydevicefront mydevice-0 open read write bind
  *
- *	open	opens the node and closes it; most of the time others have it open
- *	read	two processes read from one file, until an error or the end, and a third polls
+ *	open	opens the node and closes it; "busy" is an answer, too, while others have it open
+ *	read	two processes read from one file, a hundred times at most, and a third polls
  *	write	two processes write in pieces of any size up to more than a ring, and
  *		a third waits until the other end has read all
  *	notify	writes the attribute notify
- *	show	reads all attributes of the device
+ *	show	reads all attributes of the device and of its node, and what debugfs has
  *	bind	unbinds the driver and binds it, with pauses of any length up to half a second
  *
  * They are killed at the end, wherever they are. Then the driver is bound.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -30,11 +31,12 @@
 
 #define MAX_ROLES	16
 #define LARGEST		300000
+#define MOST_CALLS	100
 
 static const char *node, *bus, *driver, *device;
 static char bytes[LARGEST];
 
-/* How often the role was done, in memory that all processes share. */
+/* How often the role succeeded, in memory that all processes share. */
 static unsigned long *done;
 
 static int write_text(const char *path, const char *text)
@@ -59,6 +61,8 @@ static void do_open(void)
 {
 	int fd = open(node, O_RDWR | O_NONBLOCK);
 
+	if (fd >= 0 || errno == EBUSY)
+		++*done;
 	if (fd >= 0)
 		close(fd);
 }
@@ -87,13 +91,17 @@ static pid_t beside(void (*function)(int), int fd)
 
 static void read_all(int fd)
 {
-	while (read(fd, bytes, 1 + rand() % LARGEST) > 0)
+	int calls = 1 + rand() % MOST_CALLS;
+
+	for (; calls && read(fd, bytes, 1 + rand() % LARGEST) > 0; calls--)
 		++*done;
 }
 
 static void write_all(int fd)
 {
-	while (write(fd, bytes, 1 + rand() % LARGEST) > 0)
+	int calls = 1 + rand() % MOST_CALLS;
+
+	for (; calls && write(fd, bytes, 1 + rand() % LARGEST) > 0; calls--)
 		++*done;
 }
 
@@ -141,7 +149,8 @@ static void do_notify(void)
 	char path[200];
 
 	snprintf(path, sizeof(path), "%s/devices/%s/notify", bus, device);
-	write_text(path, "1");
+	if (write_text(path, "1") > 0)
+		++*done;
 	usleep(1000);
 }
 
@@ -159,27 +168,38 @@ static void show(const char *directory, const char *name)
 	close(fd);
 }
 
-static void do_show(void)
+static void show_all(const char *path)
 {
-	char path[200];
+	DIR *directory = opendir(path);
 	struct dirent *entry;
-	DIR *directory;
 
-	snprintf(path, sizeof(path), "%s/devices/%s", bus, device);
-	directory = opendir(path);
 	while (directory && (entry = readdir(directory)))
 		if (entry->d_type == DT_REG)
 			show(path, entry->d_name);
 	if (directory)
 		closedir(directory);
+}
+
+static void do_show(void)
+{
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s/devices/%s", bus, device);
+	show_all(path);
+	snprintf(path, sizeof(path), "/sys/class/%s/%s", driver, strrchr(node, '/') + 1);
+	show_all(path);
+	snprintf(path, sizeof(path), "/sys/kernel/debug/%s", driver);
+	show(path, device);
 	usleep(10000);
 }
 
 static void do_bind(void)
 {
-	set_bound("unbind");
+	int unbound = set_bound("unbind");
+
 	usleep(rand() % 500000);
-	set_bound("bind");
+	if (set_bound("bind") > 0 && unbound > 0)
+		++*done;
 	usleep(rand() % 500000);
 }
 
@@ -214,10 +234,8 @@ static pid_t begin(const struct role *role, unsigned int seed)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	srand(seed);
-	for (;;) {
+	for (;;)
 		role->function();
-		++*done;
-	}
 }
 
 int main(int argc, char **argv)

@@ -190,6 +190,14 @@ static void slow_unbind(unsigned int irq, void *dev_id)
 	msleep(error);
 }
 
+/* Closes the port, but only after so many ms: events still come to an end that has stopped. */
+static void held_unbind(unsigned int irq, void *dev_id)
+{
+	msleep(error);
+	unbind_from_irqhandler(irq, dev_id);
+	barrier();	/* no tail call: see slow_state() */
+}
+
 static const struct fault_way {
 	const char *name;
 	void *function;
@@ -209,6 +217,7 @@ static const struct fault_way {
 	{ "slow-state", slow_state },
 	{ "late-state", late_state },
 	{ "slow-unbind", slow_unbind },
+	{ "held-unbind", held_unbind },
 };
 
 /* -- the probes ------------------------------------------------------------ */
