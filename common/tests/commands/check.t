@@ -189,6 +189,18 @@ sed -i 's/kasan\tLAB_KERNEL=kasan\tseeds/kasan\tLAB_KERNEL=kasan\tfails/' "$tree
 	sed -i 's/check-debug [0-9]*/check-debug 3600/' .build/tests/spent
 	RESUME=1 common/check debug >/dev/null 2>&1)
 has "$(rows | tail -n 1)" 'failed: kasan-fails [|]$' "what failed is in it"
+a_test once <<-'END'
+	[ -e .build/once ] || not=not
+	touch .build/once
+	echo "${not-} ok 1" | sed 's/^ //'
+	echo 1..1
+	[ -z "${not-}" ]
+END
+sed -i 's/kasan\tLAB_KERNEL=kasan\tfails/kasan\tLAB_KERNEL=kasan\tonce/' "$tree/common/tests/settings/tests"
+(cd "$tree" && common/check debug >/dev/null 2>&1
+	sed -i 's/check-debug [0-9]*/check-debug 3600/' .build/tests/spent
+	RESUME=1 common/check debug >/dev/null 2>&1)
+has "$(rows | tail -n 1)" 'in 2 pieces [|] failed: kasan-once [|]$' "also what failed in one piece and passed in the next"
 is "$("$tree/common/tests/long-run" soak lab 2>&1; echo $?)" "usage: long-run RUN LAB SECONDS DONE FOUND
 64" "too few words"
 sed -i '/end of the table/d' "$tree/docs/long-runs.md"
