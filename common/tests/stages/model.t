@@ -342,7 +342,7 @@ spoiled() {
 
 # -- the kernel's memory model --------------------------------------------------
 
-# herd7 explores the litmus tests under it. Debian 12 does not have herd7.
+# herd7 explores the litmus tests under it. No Debian has herd7: model/README.md.
 litmus() {
 	if ! command -v herd7 >/dev/null; then
 		pass "the litmus tests # SKIP herd7 is not installed"
