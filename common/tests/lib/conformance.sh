@@ -374,10 +374,10 @@ answered() {
 events_by_hand() {
 	answer=/sys/bus/xen-backend/devices/mydevice-$guest-0/answer
 	answered 0
-	is "$(stat_of front device/round_trip_ns)" 0 "front: which took no time"
+	is "$(stat_of front device/round_trip_ns)" 0 "front: no round trip is shown"
 	in_back "echo 1 >$answer"
 	answered 1
-	[ "${LAB_CPUS:-1}" != 1 ] || has "$(stat_of front device/round_trip_ns)" '^[1-9][0-9]{3,}$' "front: which took microseconds at least"
+	[ "${LAB_CPUS:-1}" != 1 ] || has "$(stat_of front device/round_trip_ns)" '^[1-9][0-9]{3,}$' "front: a round trip takes microseconds at least"
 	ok "back: an answer is yes or no" in_back "! echo maybe >$answer"
 	in_back "echo 0 >$answer"
 	notified back 'echo 1 >notify' front
