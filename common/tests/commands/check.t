@@ -8,6 +8,8 @@ top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 . "$top/common/tests/lib/tap.sh"
 work=$top/.build/tests/check.t
 tree=$work/tree
+# They are those of the run that this test is in.
+unset CHECK RESUME
 
 make_tree() {
 	rm -rf "$work"
