@@ -1,11 +1,11 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# An eighteenth step.
+# A nineteenth step.
 
 top=$(cd "$answers/../.." && pwd -P)
 steps=$(cd "$top" && common/series list | wc -l)
-between "steps in docs/series" "$steps" 18 ''
+between "steps in docs/series" "$steps" 19 ''
 [ "$failed" -eq 0 ] || finish
 said=$(cd "$top" && common/series check 2>&1) || stop "the last step is the stage (common/series check)" "$said"
 pass "common/series check" "$said"
