@@ -183,7 +183,7 @@ misplaced() {
 	insmod_in domU mydeviceback
 	insmod_in domU2 mydeviceback
 	"$lab" put domU2 "$tree/01-hello-probe/mydevicepeer" /tmp
-	in_domU2 'setsid /tmp/mydevicepeer --frontend --keep 1 </dev/null >/dev/null 2>&1 & sleep 1; kill -STOP $(pidof mydevicepeer)'
+	in_domU2 'setsid /tmp/mydevicepeer --frontend --keep --device 1 </dev/null >/dev/null 2>&1 & sleep 1; kill -STOP $(pidof mydevicepeer)'
 	target 02-event-channels status
 	wants 0 'device 0 of domain 1, with its backend in domain 2: backend ' "status: a backend in another domain"
 	wants 0 'mydevicefront is loaded; it is meant for a guest; it is the one of 01-hello-probe' "status: a module in the wrong domain, of another stage"
