@@ -29,8 +29,9 @@ finds() {
 	has "$said" '^soak: SEED=460 HOURS=0\.5: .* [0-9]+ actions, ' "and with the summary"
 }
 
+# The first action of this seed is a restore, so that a slow machine has time for what follows.
 ends_well() {
-	said=$(soak HOURS=0.05 SEED=434067 SOAK_RESTORES=1)
+	said=$(soak HOURS=0.05 SEED=15 SOAK_RESTORES=1)
 	is $? 0 "three minutes of it end well" || echo "$said" | sed 's/^/# /'
 	has "$said" '^0:[0-9:]+ a new lab, after 1 restores of [0-9]+ KiB each' "a guest that was restored makes room for a new one"
 	has "$said" '^0:[0-9:]+ +[0-9]+ +[0-9]+ +[1-9]' "there is a ledger, with connections"
