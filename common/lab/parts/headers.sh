@@ -42,7 +42,7 @@ unpacking_failed() {
 	helper=
 	grep -Ei '^Err|^E:|error|no space' "$making/mmdebstrap.log" | tail -n 8 >&2
 	die "the $1 could not be fetched and unpacked (see above)." \
-		"With the network (or the disk) back, the same command goes on." \
+		"When the network (or the disk) works again, run the same command again." \
 		"A mirror of your own, LAB_MIRROR=http://..., must have $suite${archive:+ and $archive}, too."
 }
 

@@ -23,7 +23,7 @@ unpacked() {
 			rm -f *.deb' &&
 		$4 && touch "$1/complete" && return
 	rm -rf "$1"
-	echo "$5. With the network (or the disk) back, the same command goes on."
+	echo "$5. When the network (or the disk) works again, run the same command again."
 	echo "A mirror of your own, LAB_MIRROR=http://..., must have that, too."
 	return 1
 }

@@ -3,9 +3,8 @@
 #
 # xbdoctor finds each fault that it knows, and finds the device healthy when the fault is mended.
 # The faults are made in the lab. xbdoctor is built with the sanitizers, so that an error in its C
-# fails the test. With them it starts slowly, so only CHECK=long shows it the faults that dom0 sees
-# and asks it whether all is well again; otherwise that is for the ordinary program
-# (/root/xbdoctor).
+# fails the test. With them it starts slowly, so only CHECK=long shows it the faults that dom0 sees.
+# Otherwise that is for the ordinary program (/root/xbdoctor), which also says that all is well again.
 #
 # The faults here are those of the two directories and of what the drivers make of them. The faults
 # elsewhere (limits, kernels, processes, domains) are in doctor-field.t.
