@@ -16,11 +16,13 @@ console=${LAB_BUILD:-$top/.build/lab}/run.${LAB_NAME:-lab}/domU.console
 # no_report LINE: on the guests' consoles from there on. (A guest that is no more cannot
 # be asked for its log.) What a kernel says of an allocation that failed is no complaint
 # about the driver; nor is the warning that something is not there to be removed, if it is
-# what could not be made: XenBus's attributes, an interrupt's files in /proc.
+# what could not be made: XenBus's attributes, an interrupt's files in /proc. A line that the driver
+# says may come between the two lines of that.
 not_made="sysfs group 'xenbus' not found|name '([0-9]+|(smp_|effective_)?affinity|node|spurious)"
 no_report() {
 	! tail -n +"$1" "$console" | grep -v 'module verification failed' |
-		awk -v not_made="$not_made" '{ before = last[$1]; last[$1] = $0 } !(/WARNING: / && before ~ not_made)' |
+		awk -v not_made="$not_made" '/ mydevice(front|back) mydevice-/ { print; next }
+			{ before = last[$1]; last[$1] = $0 } !(/WARNING: / && before ~ not_made)' |
 		grep -E 'BUG|WARNING|Oops|UBSAN|KFENCE|ODEBUG|pagealloc:|blocked for more|general protection|corruption|deferring|freeing event channel'
 }
 
@@ -64,7 +66,15 @@ keep_guest() { in_dom0 'xl save -c domU1 /tmp/well >/dev/null 2>&1'; }
 comes_back() {
 	run_script deactivate.sh >/dev/null
 	in_dom0 "xl restore -p $1 >/tmp/xl.log 2>&1" || { in_dom0 'cat /tmp/xl.log'; return 1; }
-	guest=$(in_dom0 'xl domid domU1') && run_script activate.sh && in_dom0 'xl unpause domU1'
+	guest=$(in_dom0 'xl domid domU1') && run_script activate.sh && in_dom0 'xl unpause domU1' && hears
+}
+
+# A guest that is as it was knows nothing of what has been said to it since on the lab's connection: the
+# first command may be lost with that.
+hears() {
+	for try in 1 2 3; do ! "$lab" run domU1 true </dev/null >/dev/null 2>&1 || return 0; done
+	echo "domU1 does not answer"
+	return 1
 }
 
 guest_is_well() {
