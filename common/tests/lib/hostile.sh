@@ -61,7 +61,7 @@ end_attack() {
 judge() {
 	side=$1
 	shift
-	LAB_TIMEOUT=$(long 1800 43200) in_dom0 "ln -sfn $stage /tmp/kit/stage; LONG=$(long '' y) BUSY=${busy-} SLOW=$(! debugging || echo y) BACKEND=$backend BACK_ADDRESS=$(address_of "$back_domain") sh /tmp/kit/hostile/judge $side $stage $guest $*" >"$work/said" 2>&1 ||
+	LAB_TIMEOUT=$(long 1800 43200) in_dom0 "ln -sfn $stage /tmp/kit/stage; LONG=$(long '' y) BUSY=${busy-} SLOW=$(if debugging; then echo 2; else echo 1; fi) BACKEND=$backend BACK_ADDRESS=$(address_of "$back_domain") sh /tmp/kit/hostile/judge $side $stage $guest $*" >"$work/said" 2>&1 ||
 		echo "wrong: the judge did not come to the end" >>"$work/said"
 	for case; do
 		said=$(sed -n "/^case $case\$/,/^took/p" "$work/said")
