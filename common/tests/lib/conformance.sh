@@ -632,7 +632,8 @@ test_conformance() {
 	unhurt
 	mark=$first_mark
 	for end in back front; do
-		is "$(complaints $end)" "" "no warning in the log of $end"
+		is "$(complaints $end)" "" "no warning in the log of $end" ||
+			log_since $end | grep -E -m 1 -B 3 -A 40 'BUG|WARN|Oops|Call Trace' | sed 's/^/# /'
 		is "$("in_$end" "dmesg | grep segfault; pidof mydevicepeer" | wc -w)" "$(process $end && echo 1 || echo 0)" "$end: as many processes as there should be"
 	done
 	for end in back front; do
