@@ -66,7 +66,7 @@ keep_guest() { in_dom0 'xl save -c domU1 /tmp/well >/dev/null 2>&1'; }
 comes_back() {
 	run_script deactivate.sh >/dev/null
 	in_dom0 "xl restore -p $1 >/tmp/xl.log 2>&1" || { in_dom0 'cat /tmp/xl.log'; return 1; }
-	guest=$(in_dom0 'xl domid domU1') && run_script activate.sh && in_dom0 'xl unpause domU1' && hears
+	guest=$(in_dom0 'xl domid domU1') && run_script activate.sh && in_dom0 'xl unpause domU1'
 }
 
 # A guest that is as it was knows nothing of what has been said to it since on the lab's connection: the
@@ -79,7 +79,7 @@ hears() {
 
 guest_is_well() {
 	guest=$(in_dom0 'xl domid domU1')
-	in_dom0 'xl destroy domU1' && comes_back /tmp/well && until_state '4 4'
+	in_dom0 'xl destroy domU1' && comes_back /tmp/well && until_state '4 4' && hears
 }
 
 # -- all paths but resume ------------------------------------------------------
