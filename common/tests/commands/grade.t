@@ -119,6 +119,8 @@ left_out() {
 ok "make grade lists the exercises" says 0 '^1\.3 +change +A message' grade
 is "$(grade | sed -n 's/^\([0-9]\.[0-9]*\) .*/\1/p')" "$(for post in 1 2 3 4; do in_post $post; done)" "and they are those of the posts"
 is "$(awk '/^between "steps/ { print $6 - 1 }' "$top/common/grade/3.11.sh")" "$(cd "$top" && common/series list | wc -l)" "3.11 is one step more than there are"
+# Where the lines have moved, patch leaves a file mydevicestream.c.orig, and the last step is not the stage.
+is "$(patch --dry-run -p1 -d "$top" <"$top/docs/exercises/3.11.patch" | grep -vc '^checking file')" 0 "3.11: the answer applies to the line"
 ok "an exercise that does not exist" refused "EXERCISE is one of 1\.1 .*not '9\.9'" EXERCISE=9.9
 ok "a word" refused "not 'foo'" EXERCISE=foo
 ok "a path" refused "not '../1.1'" EXERCISE=../1.1
