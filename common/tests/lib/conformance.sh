@@ -362,7 +362,7 @@ notified() {
 	is "$(($(stat_of "$3" device/events_received) - before))" 1 "$1: $2, and the other end received an event"
 }
 
-# answered YES: whether the frontend's event is. The answer is an event, too; the time until it came is
+# answered COUNT: how many events come in answer to the frontend's. An answer is an event, too; the time until it came is
 # no proof, as two virtual processors of an emulated machine may disagree about the time by as much.
 answered() {
 	before_answer=$(stat_of front device/events_received)
