@@ -69,17 +69,9 @@ comes_back() {
 	guest=$(in_dom0 'xl domid domU1') && run_script activate.sh && in_dom0 'xl unpause domU1'
 }
 
-# A guest that is as it was knows nothing of what has been said to it since on the lab's connection: the
-# first command may be lost with that.
-hears() {
-	for try in 1 2 3; do ! "$lab" run domU1 true </dev/null >/dev/null 2>&1 || return 0; done
-	echo "domU1 does not answer"
-	return 1
-}
-
 guest_is_well() {
 	guest=$(in_dom0 'xl domid domU1')
-	in_dom0 'xl destroy domU1' && comes_back /tmp/well && until_state '4 4' && hears
+	in_dom0 'xl destroy domU1' && comes_back /tmp/well && until_state '4 4' && until_answers domU1
 }
 
 # -- all paths but resume ------------------------------------------------------

@@ -11,6 +11,8 @@ without_debug() {
 	"${prefix##* }strip" --strip-debug "$@"
 }
 
+# until_answers DOMAIN. A guest that was restored knows nothing of what has been said since on the
+# lab's connection: the first command may be lost with that.
 until_answers() {
 	for try in 1 2 3 4 5 6 7 8 9; do
 		! LAB_TIMEOUT=60 in_domain "$1" true >/dev/null 2>&1 || return 0

@@ -309,7 +309,8 @@ restored() {
 		activate $n >/dev/null
 		back "n=$n; start $((n < 2 ? n + 1 : 3)) --backend $guest"
 	done
-	in_dom0 'xl unpause domU1'
+	ok "the guest goes on" in_dom0 'xl unpause domU1'
+	ok "and answers" until_answers domU1
 	for n in 0 1 2; do
 		ok "a process of stage $((n + 1)) takes up the restored guest's device" \
 			back "n=$n; await '[ \$(xenstore-read $(front_dir $n)/state)\$(xenstore-read $(back_dir $n)/state) = 44 ]'"
