@@ -230,6 +230,21 @@ void bus_rm(struct bus_device *dev, const char *node)
 }
 
 /*
+ * Begins a transaction.
+ *
+ * Return: XBT_NULL with ENOSPC if this domain has too many open (10). oxenstored, one of
+ * Xen's two XenStores, has another error for that, which libxenstore makes EINVAL.
+ */
+static xs_transaction_t begin_transaction(struct bus_device *dev)
+{
+	xs_transaction_t xbt = xs_transaction_start(dev->xs);
+
+	if (xbt == XBT_NULL && errno == EINVAL)
+		errno = ENOSPC;
+	return xbt;
+}
+
+/*
  * A domain may have only a few transactions open (10), and other processes may hold them
  * all. Then the nodes are written without one: the other end waits for the state, which
  * is written last.
@@ -242,7 +257,7 @@ bool bus_transaction(struct bus_device *dev,
 	int err;
 
 	do {
-		xbt = xs_transaction_start(dev->xs);
+		xbt = begin_transaction(dev);
 		if (xbt == XBT_NULL)
 			return errno == ENOSPC && write(dev, XBT_NULL);
 		written = write(dev, xbt);
@@ -279,13 +294,16 @@ static int end_reading(struct bus_device *dev, bool keep)
 	return errno;
 }
 
+/* oxenstored does not check a transaction that only reads. So the state is written again. */
 void bus_in_transaction(struct bus_device *dev, void (*read)(struct bus_device *dev))
 {
 	int tries = 0;
 
 	do {
 		dev->changed = false;
-		dev->xbt = xs_transaction_start(dev->xs);
+		dev->xbt = begin_transaction(dev);
+		if (dev->xbt != XBT_NULL)
+			write_state(dev, dev->xbt);
 		read(dev);
 		end_reading(dev, false);
 	} while (dev->changed && ++tries < READ_TRIES);
@@ -526,7 +544,7 @@ static void find_otherend(struct bus_device *dev)
  */
 static bool may_write(struct bus_device *dev)
 {
-	xs_transaction_t xbt = xs_transaction_start(dev->xs);
+	xs_transaction_t xbt = begin_transaction(dev);
 	bool may = xbt == XBT_NULL ? errno == ENOSPC :
 		   bus_printf(dev, xbt, "state", "%d", dev->state);
 	int err = errno;

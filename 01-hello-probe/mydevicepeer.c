@@ -259,6 +259,9 @@ static void front_otherend_changed(struct bus_device *dev, enum xenbus_state bac
 		break;
 
 	case XenbusStateClosing:
+		if (dev->state == XenbusStateInitialising &&
+		    bus_read_int(dev, dev->otherend, "online", 0))
+			break;		/* left over; it will follow our state */
 		peer_close(peer, XenbusStateClosed);
 		peer_stop(peer);
 		break;
@@ -282,7 +285,10 @@ static void back_otherend_changed(struct bus_device *dev, enum xenbus_state fron
 		if (dev->state == XenbusStateInitWait)
 			break;		/* it has not seen our offer yet */
 		peer_disconnect(peer);	/* from a frontend that was restarted */
-		back_offer(peer);
+		if (bus_read_int(dev, dev->nodename, "online", 0))
+			back_offer(peer);
+		else
+			peer_close(peer, XenbusStateClosed);
 		break;
 
 	case XenbusStateInitialised:

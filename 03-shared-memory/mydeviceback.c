@@ -94,6 +94,26 @@ static void mydeviceback_switch_state(struct mydeviceback_info *info,
 }
 
 /*
+ * Begins the transaction in which this end reads what the frontend published. oxenstored,
+ * one of Xen's two XenStores, does not check a transaction that only reads. So this end
+ * writes its own state again.
+ */
+static int mydeviceback_begin_reading(struct mydeviceback_info *info)
+{
+	struct xenbus_device *dev = info->dev;
+	int err;
+
+	err = xenbus_transaction_start(&info->xbt);
+	if (err)
+		return err;
+	info->reading = true;
+	/* A node that is gone must not come back: see xenbus_switch_state(). */
+	return xenbus_exists(info->xbt, dev->nodename, "state") ?
+	       xenbus_printf(info->xbt, dev->nodename, "state", "%d", dev->state) :
+	       -ENOENT;
+}
+
+/*
  * Ends the transaction, if one is open; without @keep nothing that was written in
  * it counts.
  *
@@ -165,7 +185,8 @@ static void mydeviceback_answer(struct mydeviceback_info *info)
  * mutex. The EOI (end of interrupt) is sent late, by xen_irq_lateeoi() when the
  * event has been handled. Until then the channel is masked: a frontend that never
  * stops notifying cannot keep this domain busy (XSA-332). What is used here is
- * set up before the interrupt is bound, and released after it is unbound.
+ * set up before the interrupt is bound, and released after it is unbound. (All but
+ * irq: a frontend that notifies before this is known gets no answer.)
  */
 static irqreturn_t mydeviceback_interrupt(int irq, void *dev_id)
 {
@@ -308,8 +329,13 @@ static int mydeviceback_probe(struct xenbus_device *dev,
 	if (err)
 		goto fail;
 	dev_set_drvdata(&dev->dev, info);
-	/* A process may have been this end before, and XenBus does not know. */
+	/*
+	 * A process may have been this end before, and XenBus does not know. If it left an
+	 * offer, InitWait is written again, or the frontend would not hear of this one.
+	 */
 	dev->state = xenbus_read_unsigned(dev->nodename, "state", dev->state);
+	if (dev->state == XenbusStateInitWait)
+		dev->state = XenbusStateInitialising;
 	err = mydeviceback_offer(info);
 	if (err)
 		goto fail;
@@ -576,10 +602,7 @@ static int mydeviceback_go_live(struct mydeviceback_info *info)
 	int err, end;
 
 	mydevice_node_set_stream(info->node, info->stream);	/* before anybody sees Connected */
-	/* A node that is gone must not come back: see xenbus_switch_state(). */
-	err = xenbus_exists(info->xbt, dev->nodename, "state") ?
-	      xenbus_printf(info->xbt, dev->nodename, "state", "%d", XenbusStateConnected) :
-	      -ENOENT;
+	err = xenbus_printf(info->xbt, dev->nodename, "state", "%d", XenbusStateConnected);
 	end = mydeviceback_end_reading(info, !err);
 	if (end == -EAGAIN)
 		return end;
@@ -622,19 +645,20 @@ static void mydeviceback_try_connect(struct mydeviceback_info *info)
 	int err = -EAGAIN, tries;
 	unsigned int state;
 
-	for (tries = 0; err == -EAGAIN && tries < 10; tries++) {
-		err = xenbus_transaction_start(&info->xbt);
+	for (tries = 0; err == -EAGAIN && !info->broken && tries < 10; tries++) {
+		err = mydeviceback_begin_reading(info);
 		if (err) {
 			mydeviceback_give_up(info, err, "starting a transaction");
 			return;
 		}
-		info->reading = true;
 		err = mydeviceback_read(info, "state", &state);
 		if (!err && state == XenbusStateInitialised)
 			err = mydeviceback_connect(info);
 		mydeviceback_end_reading(info, false);
 	}
-	if (err == -EAGAIN)
+	if (err == -EAGAIN && info->broken)	/* it has moved an index backwards meanwhile */
+		mydeviceback_switch_state(info, XenbusStateClosed);
+	else if (err == -EAGAIN)
 		mydeviceback_give_up(info, err, "the frontend changes all the time");
 	if (!err && state != XenbusStateInitialised) {
 		/* It has closed, and does not take an offer while its pages are mapped. */
@@ -718,7 +742,7 @@ static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 		if (dev->state == XenbusStateInitWait)
 			break;		/* it has not seen our offer yet */
 		mydeviceback_disconnect(info);	/* from a frontend that was restarted */
-		if (info->broken)
+		if (info->broken || !xenbus_dev_is_online(dev))
 			mydeviceback_close(info, XenbusStateClosed);
 		else
 			mydeviceback_offer(info);
@@ -762,9 +786,9 @@ static void mydeviceback_otherend_changed(struct xenbus_device *dev,
 /*
  * The nodes are gone, or the driver is unbound. XenBus has stopped the watch on
  * the frontend's state, and says Closed for us afterwards. Runs in xenwatch, or in
- * the process that unbinds or unloads the driver, with the device locked. (A known
- * lock order problem of Linux: xenwatch waits for that lock if the device goes
- * meanwhile, and a task that stops a watch waits for xenwatch.)
+ * the process that unbinds the driver, with the device locked. (A known lock order
+ * problem of Linux: xenwatch waits for that lock if the device goes meanwhile, and
+ * a task that stops a watch waits for xenwatch.)
  */
 static void mydeviceback_remove(struct xenbus_device *dev)
 {

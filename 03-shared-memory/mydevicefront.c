@@ -713,9 +713,9 @@ static int mydevicefront_resume(struct xenbus_device *dev)
 /*
  * The nodes are gone, or the driver is unbound. XenBus has stopped the watch on
  * the backend's state, and says Closed for us afterwards. Runs in xenwatch, or in
- * the process that unbinds or unloads the driver, with the device locked. (A known
- * lock order problem of Linux: xenwatch waits for that lock if the nodes go
- * meanwhile, and a task that stops a watch waits for xenwatch.)
+ * the process that unbinds the driver, with the device locked. (A known lock order
+ * problem of Linux: xenwatch waits for that lock if the nodes go meanwhile, and a
+ * task that stops a watch waits for xenwatch.)
  */
 static void mydevicefront_remove(struct xenbus_device *dev)
 {

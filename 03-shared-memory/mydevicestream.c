@@ -889,8 +889,9 @@ static void mydevice_stream_begin(struct mydevice_stream *stream,
 static void mydevice_stream_live(struct mydevice_stream *stream)
 {
 	stream->node->generation++;
-	WRITE_ONCE(stream->death_seen, false);
-	mydevice_stream_look_alive(stream);	/* it may have died before this */
+	/* It may have died before this. Then this call sees it, or the interrupt does. */
+	smp_store_mb(stream->death_seen, false);
+	mydevice_stream_look_alive(stream);
 }
 
 /**

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Two ends survive whatever goes wrong before they are Connected, in all three stages. What goes
-# wrong: ends of different stages, repeated lies, a module that follows a process, a frontend that
-# is restarted or killed while a process connects to it, and a domain that has no transaction left.
+# wrong: ends of different stages, repeated lies, what an earlier end has left, a module that follows
+# a process, a frontend that is restarted or killed while a process connects to it, and a domain that
+# has no transaction left.
 # (hostile-front.t and hostile-back.t test what a single lie does.)
 
 stage=01-hello-probe
@@ -114,6 +115,21 @@ takes_over() {
 	done
 }
 
+# -- what is left from before ----------------------------------------------------------
+
+# An offer that the frontend refused, and whose backend is gone, has the state of the next offer.
+offer_left() {
+	bind back unbind && until_state '6 6' || return
+	in_dom0 "for state in 2 6 2; do xenstore-write $(back_dir)/versions 77 $(back_dir)/state \$state; sleep 1; done"
+	until_state '6 2' && bind back bind && until_state '4 4'
+}
+
+# The frontend begins anew while the toolstack takes the device away.
+taken_away() {
+	in_dom0 "xenstore-write $(back_dir)/online 0" && in_domU 'xenstore-write device/mydevice/0/state 1' &&
+		until_state '6 6' && run_script deactivate.sh && run_script activate.sh
+}
+
 # -- a process that is held up --------------------------------------------------------
 
 # peer END: starts a process that stays, and can be held up: see hold.c.
@@ -195,9 +211,14 @@ written_over() {
 		peer back && until_state '4 4' && runs front
 }
 
+# Nobody is there yet who could have meant this Closing for the frontend.
+closing_left() {
+	end back TERM && until_state '6 6' && remove domU1 mydevicefront && in_dom0 "xenstore-write $(back_dir)/state 5" || return
+	peer front && until_says front Hello && sleep 1 && until_state '1 5' && peer back && until_state '4 4' && end front TERM
+}
+
 # Two processes, in all that can happen to them.
 two_held_up() {
-	remove domU1 mydevicefront
 	ok "$stage: a frontend that leaves meanwhile is no liar: the process stays" leaves
 	ok "$stage: nor is a backend" back_leaves
 	case $stage in 0[23]-*) ok "$stage: nor is a frontend that is killed" killed ;; esac
@@ -211,6 +232,10 @@ two_held_up() {
 
 held_up() {
 	ok "$stage: a frontend is bound again while a process connects to it: the connection is the new one's" restarted
+	ok "$stage: a process offers nothing when its device is being taken away" taken_away
+	ok "$stage: it begins again" peer back
+	ok "and is Connected" until_state '4 4'
+	ok "$stage: a frontend that is a process waits for a backend that is Closing" closing_left
 	[ "${CHECK-}" != long ] || two_held_up
 	end back TERM
 	is "$(in_dom0 'grep -hE "Sanitizer|runtime error" /tmp/said*')$(in_domU 'grep -hE "Sanitizer|runtime error" /tmp/said*')" "" "no sanitizer has a complaint"
@@ -266,6 +291,9 @@ for one in $all; do
 	unhurt
 	no_transactions
 	sanitized_peer "$stage" && "$lab" put dom0 "$MYDEVICEPEER" /tmp && "$lab" put domU "$MYDEVICEPEER" /tmp || fail "mydevicepeer of $stage"
+	ok "$stage: a backend's offer is heard after one that is left from before" offer_left
+	ok "$stage: a backend offers nothing when its device is being taken away" taken_away
+	ok "$stage: activated again, it does" until_state '4 4'
 	takes_over
 	unhurt
 	held_up
