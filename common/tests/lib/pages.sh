@@ -18,6 +18,15 @@ well_written() { docs/tools/style "$@"; }
 
 well_styled() { mdl -s docs/tools/mdl.rb "$@"; }
 
+# too_wide FILE...: lines of prose with more than 100 characters. What cannot be broken does not count:
+# code, tables, headings, comments, pictures and their captions, a link alone.
+too_wide() {
+	perl -CSD -ne '
+		$code = !$code if /^ *```/;
+		print "$ARGV:$.\n" if !$code && length > 101 && !/^(?:\||    |#|<!--|!?\[.*\)$|\*.*\*$)/;
+		$code = close ARGV && 0 if eof' "$@"
+}
+
 # What is often misspelled, in any file. Of a hunk in the series, git cuts off the line that
 # it begins with.
 well_spelled() { codespell -L sring,nin --ignore-regex '^@@ .*' "$@"; }

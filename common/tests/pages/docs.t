@@ -431,6 +431,10 @@ ok "mdl has nothing to say" well_styled $(pages)
 printf '# One\n\n### Three\n' >"$bad/bad.md"
 fails "and would have about a bad page" well_styled "$bad/bad.md"
 # shellcheck disable=SC2046 # one word a file
+is "$(too_wide $(pages))" "" "no line of prose has more than 100 characters"
+printf '%0101d\n\n```\n%0101d\n' 1 2 >"$bad/bad.md"
+is "$(too_wide "$bad/bad.md")" "$bad/bad.md:1" "one that has would be found"
+# shellcheck disable=SC2046 # one word a file
 is "$(well_written $(pages))" "" "each sentence is short, and none has a turn of phrase that we avoid"
 cat >"$bad/bad.md" <<EOF
 # A page anew
