@@ -309,6 +309,26 @@ breaks() {
 
 # -- the tests ---------------------------------------------------------------
 
+# What is refused is refused before anything is built, and removes nothing.
+into() { env -C "$copy" "$@" docs/tools/build; }
+fresh_copy
+mkdir -p "$copy/mine.work" "$copy/site"
+touch "$copy/mine.work/file"
+ln -s docs "$copy/link"
+for place in docs docs/ link . / README.md mine; do
+	ok "DOCS_OUT=$place has other things" says 64 "an earlier site, .*: not '$place'" into DOCS_OUT="$place"
+done
+is "$(cd "$copy" && ls docs/index.md README.md mine.work/file)" "README.md
+docs/index.md
+mine.work/file" "which are all there still"
+is "$(into DOCS_OUT=/proc/x 2>&1 | wc -l; into DOCS_OUT=/proc/x 2>/dev/null; echo $?)" "2
+64" "DOCS_OUT cannot be made: mkdir says so once"
+ok "half of the book is no choice" says 64 "DOCS_ONLY is site, or not set: not 'siet'" into DOCS_ONLY=siet
+sed -i 's/hello, dom0/hello, world/' "$copy/docs/transcripts/00-try.txt"
+ok "an empty directory is taken" says 255 'load.svg: this is not' into DOCS_OUT=site
+echo >"$copy/site/search-index.js"
+ok "and so is an earlier site, beside what is left of a build" says 255 'load.svg: this is not' into DOCS_OUT=site
+
 edition="$(common/version), $(sed -n 's/^## [0-9.]* (\([0-9]* [A-Z][a-z]* 20[0-9]*\))$/\1/p' docs/changelog.md | head -n 1)"
 
 ok "make docs" env DOCS_OUT="$work/site" docs/tools/build
