@@ -225,6 +225,18 @@ is "$(left 3)" 0 "and is ended"
 
 check nonesuch
 has "$status $said" "^64 check: unknown test 'nonesuch'" "a wrong name"
+# refused FILE VARIABLE: by a test that runs a part of itself, before it has a lab.
+refused() {
+	ok "$2 has a name that $1 does not know" says 1 "$2 has.* words from: .*; not 'nonesuch'" \
+		env CHECK= LAB_NAME=none TEST_NAME=check.t "$2=nonesuch" "$top/common/tests/$1"
+}
+for words in driver/driver.t:DRIVER_PARTS stages/peer.t:PEER_PARTS stages/races.t:RACES stages/faults.t:stages debug/failing.t:paths \
+	hostile/hostile-front.t:HOSTILE_CASES hostile/hostile-weak.t:WEAK commands/grade.t:EXERCISES; do
+	DRIVER_DIR=$top/common/tests/driver/vbd refused "${words%:*}" "${words#*:}"
+done
+ok "hostile cases, but none of this side" says 1 'no case of a hostile backend' \
+	env LAB_NAME=none TEST_NAME=check.t HOSTILE_CASES=10-front-removes "$top/common/tests/hostile/hostile-back.t"
+ok "a part of targets.t that it does not know" says 1 "targets.t has words from: .*not 'nonesuch'" "$top/common/tests/commands/targets.t" nonesuch
 jobs=0 check a
 has "$status $said" '^64 check: CHECK_JOBS is' "a wrong number of lanes"
 

@@ -8,6 +8,9 @@
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 work=$top/.build/tests/grade.t
+. "$top/common/tests/lib/tap.sh"
+# shellcheck disable=SC2086 # one word a number
+must_know EXERCISES "$(cd "$top/common/grade" && echo [0-9]*.sh | sed 's/\.sh//g')" ${EXERCISES-}
 tree=$work/tree
 lab=$top/common/lab/lab
 rm -rf "$work"
@@ -15,7 +18,6 @@ mkdir -p "$tree" || exit
 where=$tree		# what the answers change
 export LAB_BUILD="${LAB_BUILD:-$top/.build/lab}"
 unset EXERCISE HINT DIR DOMU BACKEND DEVICE WHERE FRONT BACK STEP GRADE_LOADED
-. "$top/common/tests/lib/tap.sh"
 
 grade() { make -s --no-print-directory -C "$tree" grade "$@" </dev/null 2>&1; }
 
