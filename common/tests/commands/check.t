@@ -38,13 +38,14 @@ check() {
 	last=$(printf '%s\n' "$said" | tail -n 1)
 }
 
-# signalled SIGNAL WHOM TEST...: after a second, to the process, or with a minus to its group.
+# signalled SIGNAL WHOM TEST...: when two of them have begun, to the process, or with a minus to its group.
 signalled() {
 	(cd "$tree" && exec env CHECK_JOBS=2 perl -e '
 		my ($signal, $whom, @command) = @ARGV;
+		unlink ".build/tests/log";
 		my $pid = fork // die;
 		if (!$pid) { setpgrp; $SIG{INT} = "DEFAULT"; exec @command }
-		sleep 1;
+		for (1 .. 60) { sleep 1; last if `grep -cs begins .build/tests/log` >= 2 }
 		kill $signal, $whom . $pid;
 		waitpid $pid, 0;
 		print "status ", $? & 127 || $? >> 8, "\n"' "$@" 2>&1)
@@ -223,6 +224,15 @@ jobs=1 check leaves a
 is "$last" "4 passed, 0 failed" "what a test leaves running does not keep its lane"
 is "$(left 3)" 0 "and is ended"
 
+for name in nonesuch '[' '?' '../kind/a'; do
+	for switch in '' LIST RESUME; do
+		said=$(cd "$tree" && env ${switch:+"$switch=1"} common/check a "$name" 2>&1)
+		is "$? $(printf '%s\n' "$said" | cut -d : -f 1-2)" "64 check: unknown test '$name'" "TESTS='a $name'${switch:+, $switch=1}: that, and nothing else"
+	done
+done
+for switch in LIST RESUME; do
+	ok "$switch=0 is no switch" says 64 "$switch is 1, or not set: not '0'" env -C "$tree" "$switch=0" common/check a
+done
 check nonesuch
 has "$status $said" "^64 check: unknown test 'nonesuch'" "a wrong name"
 # refused FILE VARIABLE: by a test that runs a part of itself, before it has a lab.
