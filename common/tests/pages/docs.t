@@ -639,6 +639,20 @@ transcript trace '$ cat seen 2>&1; echo Connected >seen' Connected
 printf '\n%s\n-->\n' '<!-- trace name="trace"' >>"$copy/docs/00-the-ground.md"
 ok "a command that prints what its transcript shows" "$copy/docs/tools/play" --check right
 fails "and one that does not" "$copy/docs/tools/play" --check wrong
+ok "what it does" says 0 '^play \[--check\]' "$copy/docs/tools/play" --help
+ok "no such transcript" says 64 "^play: there is no transcript 'nosuch'; there are: .*01-load" "$copy/docs/tools/play" right nosuch
+transcript there '$ echo hello' 'hello, too'
+transcript asked 'dom0# true'
+transcript meant '$ echo lab: no more; exit 1' 'lab: no more'
+for words in asked '--check asked'; do
+	# shellcheck disable=SC2086 # words
+	ok "play $words: the lab does not run" says 1 'the lab failed, so nothing is written: dom0# true$' \
+		env LAB_NAME=none "$copy/docs/tools/play" there $words
+done
+is "$(cat "$copy/docs/transcripts/asked.txt" "$copy/docs/transcripts/there.txt")" 'dom0# true
+$ echo hello
+hello, too' "and no transcript is written, not even one before that"
+ok "a message of the lab's that the transcript has" says 0 '^meant: as before$' "$copy/docs/tools/play" meant
 ok "a trace is typed again if something was missed" "$copy/docs/tools/play" --check trace
 transcript trace '$ cat seen' Closed
 fails "and not for ever" sh -c "sed -i 's/^HUMAN = 2/HUMAN = 0/' $copy/docs/tools/play; $copy/docs/tools/play --check trace"
