@@ -265,4 +265,55 @@ kill $!
 has "$status $said" '^1 check: the tests are already running' "two at once in one checkout"
 wait
 
+# -- make check-matrix -------------------------------------------------------------
+
+# In the tree, whose clone it runs the tests in, without a root: there is no chroot, and who runs it is root.
+make_matrix() {
+	mkdir -p "$work/bin" "$tree/.build/roots/bookworm/etc"
+	touch "$tree/.build/roots/bookworm/complete"
+	echo 'VERSION_ID="12"' >"$tree/.build/roots/bookworm/etc/os-release"
+	cp "$top/common/tests/matrix" "$tree/common/tests"
+	cp "$top/docs/platforms.md" "$tree/docs"
+	echo /.build >"$tree/.gitignore"
+	printf '#!/bin/sh\ncd "$6/root/clone" && LAB_NAME=matrix exec sh -c "$7"\n' >"$work/bin/unshare"
+	printf '#!/bin/sh\necho 0\n' >"$work/bin/id"
+	chmod +x "$work/bin/unshare" "$work/bin/id"
+	program common/lab/lab <<-'END'
+		mkdir -p .build
+		echo "$LAB_NAME $*" >>.build/labs
+		[ "$1" != start ] || [ ! -e no-lab ] || exit 1
+		[ "$1" != status ] || echo "     PV guests; Xen 4.17"
+	END
+	a_test 01-hello-probe <<-'END'
+		echo ok 1
+		[ ! -e tests-hang ] || sleep 984
+	END
+}
+
+matrix() { env -C "$tree" PATH="$work/bin:$PATH" common/tests/matrix "$@"; }
+row_of_cell() { grep "^| $1 " "$tree/docs/platforms.md"; }
+
+stopped_matrix() {
+	touch "$tree/tests-hang"
+	env -C "$tree" --default-signal=INT PATH="$work/bin:$PATH" common/tests/matrix 12-pv &
+	for try in $(seq 100); do [ "$(left 4)" -eq 0 ] || break; sleep 0.2; done
+	kill -s INT $!
+	wait $!
+}
+
+make_matrix
+row_before=$(row_of_cell 12-pv)
+mkdir -p "$tree/.build/tests/matrix"
+touch "$tree/.build/tests/matrix/earlier.log" "$tree/no-lab"
+ok "matrix: a cell that there is not, after one that there is" says 64 "no cell '13-vp'; there is: 12-pv" matrix 12-pv 13-vp
+ok "and nothing was begun" test -e "$tree/.build/tests/matrix/earlier.log"
+ok "matrix: a tree without git" says 1 '^matrix: this is not a git clone' env GIT_DIR=/nonexistent PATH="$work/bin:$PATH" "$tree/common/tests/matrix"
+ok "matrix: the lab does not start" says 1 '^12-pv: the lab did not start, see .build/tests/matrix/12-pv.log$' matrix 12-pv
+is "$(row_of_cell 12-pv)" "$row_before" "and its row stays as it is"
+rm "$tree/no-lab"
+ok "matrix: the lab starts, as a file that is gone is gone there, too" says 1 'PV guests; Xen 4.17$' matrix 12-pv
+has "$(row_of_cell 12-pv)" '^[|] 12-pv [|] 12 [|] PV guests; Xen 4.17 [|] 1 [|] [1-9]' "and its row is written"
+ok "matrix: ^C" says 130 'no lab is left running' stopped_matrix
+is "$(left 4) $(tail -n 1 "$tree/.build/roots/bookworm/root/clone/.build/labs")" "0 matrix stop" "no test and no lab is left"
+
 done_testing
