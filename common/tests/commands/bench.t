@@ -25,7 +25,11 @@ shorter() {
 }
 
 ok "a cell that there is not" says 2 "CELLS has words from: .*not 'x'" bench CELLS=x
-ok "a slice that is no number" says 2 'SLICE is a number of microseconds' bench SLICE=-1
+for number in -1 00 010 1000000 x; do
+	ok "a slice of $number" says 2 "SLICE is a number of microseconds from 0 to 999999: not '$number'" bench SLICE=$number
+	ok "$number repetitions" says 2 "REPEAT is a number from 1 to 999: not '$number'" bench REPEAT=$number
+done
+ok "a machine that is no dom0, before anything is built" says 2 'not the dom0 of a Xen host' bench WHERE=host KDIR=/nonexistent
 ok "a kind of guest that there is not" says 2 'LAB_GUEST is pv or pvh' bench LAB_GUEST=hvm
 ok "a processor that there is not" says 2 'LAB_ARCH amd64 or arm64: not .x' bench LAB_ARCH=x
 
@@ -63,7 +67,6 @@ ours() {
 	"$lab" run dom0 'xenstore-ls -f | grep mydevice' </dev/null
 }
 
-ok "a machine that is no dom0" says 2 'not the dom0 of a Xen host' bench WHERE=host KDIR="$("$lab" headers)"
 LAB_CPUS=2 "$lab" start || bail_out "the lab does not start"
 host_to_be || bail_out "the lab's dom0 cannot be made a host"
 ok "no guest is named" says 1 "make bench WHERE=host DOMU=name GUEST='ssh root@name'" on_host

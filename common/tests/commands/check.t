@@ -38,13 +38,14 @@ check() {
 	last=$(printf '%s\n' "$said" | tail -n 1)
 }
 
-# signalled SIGNAL WHOM TEST...: after a second, to the process, or with a minus to its group.
+# signalled SIGNAL WHOM TEST...: when two of them have begun, to the process, or with a minus to its group.
 signalled() {
 	(cd "$tree" && exec env CHECK_JOBS=2 perl -e '
 		my ($signal, $whom, @command) = @ARGV;
+		unlink ".build/tests/log";
 		my $pid = fork // die;
 		if (!$pid) { setpgrp; $SIG{INT} = "DEFAULT"; exec @command }
-		sleep 1;
+		for (1 .. 60) { sleep 1; last if `grep -cs begins .build/tests/log` >= 2 }
 		kill $signal, $whom . $pid;
 		waitpid $pid, 0;
 		print "status ", $? & 127 || $? >> 8, "\n"' "$@" 2>&1)
@@ -223,8 +224,29 @@ jobs=1 check leaves a
 is "$last" "4 passed, 0 failed" "what a test leaves running does not keep its lane"
 is "$(left 3)" 0 "and is ended"
 
+for name in nonesuch '[' '?' '../kind/a'; do
+	for switch in '' LIST RESUME; do
+		said=$(cd "$tree" && env ${switch:+"$switch=1"} common/check a "$name" 2>&1)
+		is "$? $(printf '%s\n' "$said" | cut -d : -f 1-2)" "64 check: unknown test '$name'" "TESTS='a $name'${switch:+, $switch=1}: that, and nothing else"
+	done
+done
+for switch in LIST RESUME; do
+	ok "$switch=0 is no switch" says 64 "$switch is 1, or not set: not '0'" env -C "$tree" "$switch=0" common/check a
+done
 check nonesuch
 has "$status $said" "^64 check: unknown test 'nonesuch'" "a wrong name"
+# refused FILE VARIABLE: by a test that runs a part of itself, before it has a lab.
+refused() {
+	ok "$2 has a name that $1 does not know" says 1 "$2 has.* words from: .*; not 'nonesuch'" \
+		env CHECK= LAB_NAME=none TEST_NAME=check.t "$2=nonesuch" "$top/common/tests/$1"
+}
+for words in driver/driver.t:DRIVER_PARTS stages/peer.t:PEER_PARTS stages/races.t:RACES stages/faults.t:stages debug/failing.t:paths \
+	hostile/hostile-front.t:HOSTILE_CASES hostile/hostile-weak.t:WEAK commands/grade.t:EXERCISES; do
+	DRIVER_DIR=$top/common/tests/driver/vbd refused "${words%:*}" "${words#*:}"
+done
+ok "hostile cases, but none of this side" says 1 'no case of a hostile backend' \
+	env LAB_NAME=none TEST_NAME=check.t HOSTILE_CASES=10-front-removes "$top/common/tests/hostile/hostile-back.t"
+ok "a part of targets.t that it does not know" says 1 "targets.t has words from: .*not 'nonesuch'" "$top/common/tests/commands/targets.t" nonesuch
 jobs=0 check a
 has "$status $said" '^64 check: CHECK_JOBS is' "a wrong number of lanes"
 
@@ -242,5 +264,56 @@ check b
 kill $!
 has "$status $said" '^1 check: the tests are already running' "two at once in one checkout"
 wait
+
+# -- make check-matrix -------------------------------------------------------------
+
+# In the tree, whose clone it runs the tests in, without a root: there is no chroot, and who runs it is root.
+make_matrix() {
+	mkdir -p "$work/bin" "$tree/.build/roots/bookworm/etc"
+	touch "$tree/.build/roots/bookworm/complete"
+	echo 'VERSION_ID="12"' >"$tree/.build/roots/bookworm/etc/os-release"
+	cp "$top/common/tests/matrix" "$tree/common/tests"
+	cp "$top/docs/platforms.md" "$tree/docs"
+	echo /.build >"$tree/.gitignore"
+	printf '#!/bin/sh\ncd "$6/root/clone" && LAB_NAME=matrix exec sh -c "$7"\n' >"$work/bin/unshare"
+	printf '#!/bin/sh\necho 0\n' >"$work/bin/id"
+	chmod +x "$work/bin/unshare" "$work/bin/id"
+	program common/lab/lab <<-'END'
+		mkdir -p .build
+		echo "$LAB_NAME $*" >>.build/labs
+		[ "$1" != start ] || [ ! -e no-lab ] || exit 1
+		[ "$1" != status ] || echo "     PV guests; Xen 4.17"
+	END
+	a_test 01-hello-probe <<-'END'
+		echo ok 1
+		[ ! -e tests-hang ] || sleep 984
+	END
+}
+
+matrix() { env -C "$tree" PATH="$work/bin:$PATH" common/tests/matrix "$@"; }
+row_of_cell() { grep "^| $1 " "$tree/docs/platforms.md"; }
+
+stopped_matrix() {
+	touch "$tree/tests-hang"
+	env -C "$tree" --default-signal=INT PATH="$work/bin:$PATH" common/tests/matrix 12-pv &
+	for try in $(seq 100); do [ "$(left 4)" -eq 0 ] || break; sleep 0.2; done
+	kill -s INT $!
+	wait $!
+}
+
+make_matrix
+row_before=$(row_of_cell 12-pv)
+mkdir -p "$tree/.build/tests/matrix"
+touch "$tree/.build/tests/matrix/earlier.log" "$tree/no-lab"
+ok "matrix: a cell that there is not, after one that there is" says 64 "no cell '13-vp'; there is: 12-pv" matrix 12-pv 13-vp
+ok "and nothing was begun" test -e "$tree/.build/tests/matrix/earlier.log"
+ok "matrix: a tree without git" says 1 '^matrix: this is not a git clone' env GIT_DIR=/nonexistent PATH="$work/bin:$PATH" "$tree/common/tests/matrix"
+ok "matrix: the lab does not start" says 1 '^12-pv: the lab did not start, see .build/tests/matrix/12-pv.log$' matrix 12-pv
+is "$(row_of_cell 12-pv)" "$row_before" "and its row stays as it is"
+rm "$tree/no-lab"
+ok "matrix: the lab starts, as a file that is gone is gone there, too" says 1 'PV guests; Xen 4.17$' matrix 12-pv
+has "$(row_of_cell 12-pv)" '^[|] 12-pv [|] 12 [|] PV guests; Xen 4.17 [|] 1 [|] [1-9]' "and its row is written"
+ok "matrix: ^C" says 130 'no lab is left running' stopped_matrix
+is "$(left 4) $(tail -n 1 "$tree/.build/roots/bookworm/root/clone/.build/labs")" "0 matrix stop" "no test and no lab is left"
 
 done_testing

@@ -8,6 +8,9 @@
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 work=$top/.build/tests/grade.t
+. "$top/common/tests/lib/tap.sh"
+# shellcheck disable=SC2086 # one word a number
+must_know EXERCISES "$(cd "$top/common/grade" && echo [0-9]*.sh | sed 's/\.sh//g')" ${EXERCISES-}
 tree=$work/tree
 lab=$top/common/lab/lab
 rm -rf "$work"
@@ -15,7 +18,6 @@ mkdir -p "$tree" || exit
 where=$tree		# what the answers change
 export LAB_BUILD="${LAB_BUILD:-$top/.build/lab}"
 unset EXERCISE HINT DIR DOMU BACKEND DEVICE WHERE FRONT BACK STEP GRADE_LOADED
-. "$top/common/tests/lib/tap.sh"
 
 grade() { make -s --no-print-directory -C "$tree" grade "$@" </dev/null 2>&1; }
 
@@ -127,7 +129,11 @@ ok "a path" refused "not '../1.1'" EXERCISE=../1.1
 ok "a hint that is no hint" refused "HINT is 1, or not set: not 'yes'" EXERCISE=1.1 HINT=yes
 ok "a hint for all" refused "HINT is for one exercise" EXERCISE=all HINT=1
 ok "one of post 4, without a driver" refused "say where it is, with DIR=../myclock" EXERCISE=4.1
-ok "and with a directory that has none" refused "there is no driver in DIR=docs" EXERCISE=4.1 DIR=docs
+for words in docs . 01-hello-probe nowhere; do
+	ok "and with DIR=$words, which has none" refused "there is no driver of make new in DIR=$words\$" EXERCISE=4.1 DIR=$words
+	is "$(grade EXERCISE=all DIR=$words | grep -vc '^make')" 1 "and so for all exercises, before the first"
+done
+ok "a limit that is none" refused "LAB_TIMEOUT is a number of seconds: not 'abc'" EXERCISE=1.1 LAB_TIMEOUT=abc
 for number in $(grade | sed -n 's/^\([0-9]\.[0-9]*\) .*/\1/p'); do ok "$number: there is a hint" has_hint "$number"; done
 
 "$lab" reset 1 || bail_out "the lab does not start"

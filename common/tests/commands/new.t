@@ -35,6 +35,10 @@ ok "the tutorial's own" refused "own device" NAME=mydevice FROM=01-hello-probe
 ok "a name that the sources use" refused "use 'ring_" NAME=ring FROM=03-shared-memory
 ok "no stage" refused 'from which stage' NAME=myclock
 ok "a stage that does not exist" refused 'FROM is one of: 01-.*not .04-more' NAME=myclock FROM=04-more
+ok "two stages" refused 'FROM is one of: 01-.*not .01-hello-probe 02-event-channels' NAME=myclock FROM='01-hello-probe 02-event-channels' DIR="$made/x"
+ok "a way to the tutorial that sed or make takes for more" refused "cannot have the way to the tutorial, '/a[|]b'" NAME=myclock FROM=01-hello-probe \
+	DIR="$made/x" TUTORIAL_PATH='/a|b'
+ok "a place that looks like an option" refused "your own driver is not part of the tutorial" NAME=myclock FROM=01-hello-probe DIR=-x
 ok "a step of a stage that has none" refused 'no series of commits' NAME=myclock FROM=01-hello-probe STEP=1
 ok "a step that does not exist" refused 'from 1 to [0-9]*: not .99' NAME=myclock FROM=03-shared-memory STEP=99 DIR="$made/x"
 ok "one of post 4's driver that does not exist" refused 'from 1 to [0-9]*: not .99' NAME=mydisk FROM=04-your-own-driver STEP=99 DIR="$made/x"

@@ -70,7 +70,8 @@ make_copy || bail_out "the tree cannot be copied"
 
 quick
 is "$status $said" "0 quick: nothing differs from the last commit; ALL=1 checks everything" "nothing differs"
-ok "a word too many" says 1 'usage: quick' common/quick all
+ok "ALL=0 is no switch" says 64 "ALL is 1, or not set: not '0'" env ALL=0 common/quick
+ok "a word too many" says 64 'usage: quick' common/quick all
 ok "no clone" says 1 'this is not a git clone' env GIT_DIR=/nonexistent common/quick
 
 printf '\nA page.\n' >>docs/states.md

@@ -12,6 +12,8 @@ lab=$top/common/lab/lab
 export LAB_BUILD="${LAB_BUILD:-$top/.build/lab}"
 unset DOMU BACKEND DEVICE WHERE FRONT BACK VIEW
 . "$top/common/tests/lib/tap.sh"
+all='paths which_stage builds other_name half_devices misplaced activations mixed silent_guests complaints crashes hangs panics'
+must_know targets.t "$all" "$@"
 
 in_dom0() { LAB_TIMEOUT=120 "$lab" run dom0 "$1" </dev/null; }
 in_domU() { LAB_TIMEOUT=120 "$lab" run domU "$1" </dev/null; }
@@ -321,7 +323,8 @@ begin() {
 }
 
 make_tree || bail_out "the tree cannot be copied"
-[ $# -gt 0 ] || set -- paths which_stage builds other_name half_devices misplaced activations mixed silent_guests complaints crashes hangs panics
+# shellcheck disable=SC2086 # one word a part
+[ $# -gt 0 ] || set -- $all
 for part; do
 	echo "# $part"
 	case $part in

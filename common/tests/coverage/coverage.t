@@ -56,6 +56,13 @@ for stage in "$top"/0*-*; do
 done
 ok "jumps are counted" jumps_are_counted
 
+# A test that there is not costs no counts, and a directory of something else is no copy.
+ok "a wrong name" says 64 "unknown test 'nosuch'" "$coverage/coverage" ring nosuch
+mkdir "$work/mine"
+touch "$work/mine/file"
+ok "a directory that is in use" says 64 'new, empty, or an earlier copy: not' "$coverage/tree" "$work/mine"
+ok "is left alone" test -e "$work/mine/file"
+
 cat >"$work/01-test/test.c.gcov" <<'END'
         -:    0:Source:test.c
         5:   10:static int good(void)

@@ -9,6 +9,9 @@
 export FRONT=kernel BACK=kernel LAB_TIMEOUT=7200
 stage=03-shared-memory
 . "$(dirname "$0")/../lib/stage.sh"
+all='open unbind bind connect'
+# shellcheck disable=SC2086 # one word a path
+must_know paths "$all" ${paths:=$all}
 debugging || bail_out "LAB_KERNEL is dbg: common/check dbg-failing"
 
 console=${LAB_BUILD:-$top/.build/lab}/run.${LAB_NAME:-lab}/domU.console
@@ -176,7 +179,7 @@ ok "the device is Connected" load
 unhurt
 ok "the guest is kept as it is" keep_guest
 for end in front back; do
-	for path in ${paths:-open unbind bind connect}; do walk $end "$path"; done
+	for path in $paths; do walk $end "$path"; done
 done
 ok "to the backend: what a call says was moved has been" streams front back
 ok "to the frontend: the same" streams back front

@@ -9,13 +9,17 @@
 
 [ -n "${DRIVER_DIR-}" ] || { echo "1..0 # SKIP which driver? make check in its directory, or DRIVER_DIR=..."; exit 0; }
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
+. "$top/common/tests/lib/tap.sh"
+all='life bound memory hostile_front hostile_back restored destroyed bereft'
+parts=${DRIVER_PARTS:-$all}
+# shellcheck disable=SC2086 # one word a part
+must_know DRIVER_PARTS "sources $all" $parts
 lab=$top/common/lab/lab
 own=$(cd "$DRIVER_DIR" && pwd -P) || exit
 work=$top/.build/tests/driver.t/$(basename "$own")
 rm -rf "$work"
 mkdir -p "$work/kit" || exit
 export LAB_TIMEOUT="${LAB_TIMEOUT:-600}"
-. "$top/common/tests/lib/tap.sh"
 . "$top/common/tests/lib/source.sh"
 . "$top/common/tests/lib/domains.sh"
 
@@ -347,10 +351,9 @@ read_facts
 cp "$top/common/tests/driver/inside.sh" "$own/activate.sh" "$own/deactivate.sh" "$work/kit" || bail_out "$own has no activate.sh and deactivate.sh"
 sources
 [ "$tests_failed" -eq 0 ] || { done_testing; exit 1; }
-[ "${DRIVER_PARTS-}" != sources ] || { done_testing; exit; }
+[ "$parts" != sources ] || { done_testing; exit; }
 fresh_lab
 hurt=
-parts=${DRIVER_PARTS:-life bound memory hostile_front hostile_back restored destroyed bereft}
 # A liar's other nodes are those of an honest connection, which is seen there.
 case " $parts " in *' life '*) ;; *) parts="life $parts" ;; esac
 for part in $parts; do

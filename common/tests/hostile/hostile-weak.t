@@ -73,15 +73,14 @@ scripts_are_checked() {
 	refuses "a number is missing before ''" 'sleep 1+'
 }
 
-make_hostile_kit
-scripts_are_checked
-stage=$honest
 variants=$(find "$hostile/weak" -name '*.patch' -printf '%f\n' | sed 's/\.patch$//' | sort | paste -sd ' ')
 # The others take as long as all peers against the honest driver.
 WEAK=${WEAK:-$(long no-producer-check "$variants")}
-for variant in $WEAK; do
-	[ -e "$hostile/weak/$variant.patch" ] || bail_out "WEAK is one or more of $variants: not '$variant'"
-done
+# shellcheck disable=SC2086 # one word a variant
+must_know WEAK "$variants" $WEAK
+make_hostile_kit
+scripts_are_checked
+stage=$honest
 for variant in $variants; do
 	ok "$variant: its patch applies" sources_of "$variant" || continue
 	cases=$(sed -n 's/^#: case //p' "$hostile/weak/$variant.patch")

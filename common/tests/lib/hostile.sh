@@ -111,9 +111,9 @@ hostile_stage() {
 
 # The walks' seed: HOSTILE_SEED, or another one each time.
 test_hostile() {
-	for case in ${HOSTILE_CASES-}; do
-		[ -e "$hostile/cases/$case" ] || bail_out "there is no case '$case' in common/tests/hostile/cases"
-	done
+	# shellcheck disable=SC2086 # one word a case
+	must_know HOSTILE_CASES "$(cd "$hostile/cases" && echo ./* | sed 's,\./,,g')" ${HOSTILE_CASES-}
+	case " ${HOSTILE_CASES--$1-} " in *-"$1"-*) ;; *) bail_out "HOSTILE_CASES has no case of a hostile $1end: '$HOSTILE_CASES'" ;; esac
 	seed=${HOSTILE_SEED:-$(($(date +%s) % 100000 * 100))}
 	make_hostile_kit
 	hurt=y

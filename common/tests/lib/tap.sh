@@ -91,6 +91,16 @@ bail_out() {
 	exit 1
 }
 
+# must_know VARIABLE KNOWN WORD...: ends this test if it knows nothing of such a name, which would do
+# nothing and pass.
+must_know() {
+	variable=$1 known=$2
+	shift 2
+	for word; do
+		case " $known " in *" $word "*) ;; *) bail_out "$variable has words from: $known; not '$word'" ;; esac
+	done
+}
+
 done_testing() {
 	printf '1..%d\n' "$tests_run"
 	[ "$tests_failed" -eq 0 ]

@@ -309,6 +309,26 @@ breaks() {
 
 # -- the tests ---------------------------------------------------------------
 
+# What is refused is refused before anything is built, and removes nothing.
+into() { env -C "$copy" "$@" docs/tools/build; }
+fresh_copy
+mkdir -p "$copy/mine.work" "$copy/site"
+touch "$copy/mine.work/file"
+ln -s docs "$copy/link"
+for place in docs docs/ link . / README.md mine; do
+	ok "DOCS_OUT=$place has other things" says 64 "an earlier site, .*: not '$place'" into DOCS_OUT="$place"
+done
+is "$(cd "$copy" && ls docs/index.md README.md mine.work/file)" "README.md
+docs/index.md
+mine.work/file" "which are all there still"
+is "$(into DOCS_OUT=/proc/x 2>&1 | wc -l; into DOCS_OUT=/proc/x 2>/dev/null; echo $?)" "2
+64" "DOCS_OUT cannot be made: mkdir says so once"
+ok "half of the book is no choice" says 64 "DOCS_ONLY is site, or not set: not 'siet'" into DOCS_ONLY=siet
+sed -i 's/hello, dom0/hello, world/' "$copy/docs/transcripts/00-try.txt"
+ok "an empty directory is taken" says 255 'load.svg: this is not' into DOCS_OUT=site
+echo >"$copy/site/search-index.js"
+ok "and so is an earlier site, beside what is left of a build" says 255 'load.svg: this is not' into DOCS_OUT=site
+
 edition="$(common/version), $(sed -n 's/^## [0-9.]* (\([0-9]* [A-Z][a-z]* 20[0-9]*\))$/\1/p' docs/changelog.md | head -n 1)"
 
 ok "make docs" env DOCS_OUT="$work/site" docs/tools/build
@@ -623,6 +643,20 @@ transcript trace '$ cat seen 2>&1; echo Connected >seen' Connected
 printf '\n%s\n-->\n' '<!-- trace name="trace"' >>"$copy/docs/00-the-ground.md"
 ok "a command that prints what its transcript shows" "$copy/docs/tools/play" --check right
 fails "and one that does not" "$copy/docs/tools/play" --check wrong
+ok "what it does" says 0 '^play \[--check\]' "$copy/docs/tools/play" --help
+ok "no such transcript" says 64 "^play: there is no transcript 'nosuch'; there are: .*01-load" "$copy/docs/tools/play" right nosuch
+transcript there '$ echo hello' 'hello, too'
+transcript asked 'dom0# true'
+transcript meant '$ echo lab: no more; exit 1' 'lab: no more'
+for words in asked '--check asked'; do
+	# shellcheck disable=SC2086 # words
+	ok "play $words: the lab does not run" says 1 'the lab failed, so nothing is written: dom0# true$' \
+		env LAB_NAME=none "$copy/docs/tools/play" there $words
+done
+is "$(cat "$copy/docs/transcripts/asked.txt" "$copy/docs/transcripts/there.txt")" 'dom0# true
+$ echo hello
+hello, too' "and no transcript is written, not even one before that"
+ok "a message of the lab's that the transcript has" says 0 '^meant: as before$' "$copy/docs/tools/play" meant
 ok "a trace is typed again if something was missed" "$copy/docs/tools/play" --check trace
 transcript trace '$ cat seen' Closed
 fails "and not for ever" sh -c "sed -i 's/^HUMAN = 2/HUMAN = 0/' $copy/docs/tools/play; $copy/docs/tools/play --check trace"

@@ -212,6 +212,25 @@ printf 'on: push\non: [\n' >"$work/planted.yml"
 ok "which a bad one is not" says 1 'duplication of key' yamllint -s -d "$yaml_rules" "$work/planted.yml"
 # shellcheck disable=SC2046 # one word a file
 ok "what they call is there" docs/tools/commands $(git ls-files '*.yml')
+# helps FILE: with --help it prints what it is for, or refuses the word, and does nothing.
+helps() {
+	said=$(timeout 30 "$1" --help 2>&1 </dev/null)
+	case $? in 0 | 64) printf '%s\n' "$said" | grep -q '[a-z]' && ! printf '%s\n' "$said" | grep Traceback ;; *) echo "$said"; return 1 ;; esac
+}
+
+# Some are for the domains alone; common/lab has tests of its own.
+for file in $(git ls-files -s | awk '$1 == 100755 { print $4 }' |
+	grep -vE '\.t$|activate\.sh$|^common/(lab/|need$)|/coverage/lab$|/fail-each$|/judge$'); do
+	ok "$file --help does nothing else" helps "$file"
+done
+for words in 'links nowhere' 'look nowhere' 'paper nowhere nowhere' 'style nowhere.md' 'commands nowhere.md' 'forge nowhere.md'; do
+	# shellcheck disable=SC2086 # words
+	ok "docs/tools/$words" says 64 "there is no (directory|file|page) '?nowhere" docs/tools/$words
+done
+for words in common/bench/report common/bench/host 'common/bench/host true' common/stage 'common/branches nosuch' common/tests/build; do
+	# shellcheck disable=SC2086 # words
+	ok "$words: it says how it is called" says 64 '^(usage: |report DIR)' $words
+done
 ok "common/version prints a version" says 0 '^[0-9]+(\.[0-9]+)+$' common/version
 mkdir -p "$work/version/common" "$work/version/docs"
 cp common/version "$work/version/common"

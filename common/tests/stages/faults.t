@@ -10,6 +10,8 @@
 # fail, and so do those of the stage in which little can fail.
 
 . "$(dirname "$0")/../lib/stage.sh"
+# shellcheck disable=SC2086 # one word a stage
+must_know stages "$(cd "$top" && echo 0*-*)" ${stages-}
 fault=$top/common/tests/stages/fault
 
 build_fault_module() {

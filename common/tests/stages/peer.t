@@ -10,6 +10,14 @@
 stage=03-shared-memory
 . "$(dirname "$0")/../lib/stage.sh"
 
+parts='locks,mixed 3 1,mixed 1 2,mixed 2 3,lies 1,lies 2,lies 3,alternates,flaps 1,flaps 3,taken 1,taken 2,taken 3,files,unread,limits,storm,fresh,saved,restored'
+asked=${PEER_PARTS:-$parts}
+IFS=,
+for part in $asked; do
+	case ",$parts," in *",$part,"*) ;; *) bail_out "PEER_PARTS has, with commas between, words from: $parts; not '$part'" ;; esac
+done
+unset IFS
+
 # What the domains do themselves: n is the device's number (0), and its process's.
 cat >"$work/here.sh" <<'HERE'
 n=0
@@ -355,9 +363,8 @@ for one in $all; do
 done
 "$top/common/tests/build" common/tests/stages/pollerr && mv "$work/pollerr" "$work/pollerr.program" || bail_out "pollerr cannot be compiled"
 equip
-parts='locks,mixed 3 1,mixed 1 2,mixed 2 3,lies 1,lies 2,lies 3,alternates,flaps 1,flaps 3,taken 1,taken 2,taken 3,files,unread,limits,storm,fresh,saved,restored'
 IFS=,
-for part in ${PEER_PARTS:-$parts}; do
+for part in $asked; do
 	unset IFS
 	$part
 	[ "$tests_failed" -eq 0 ] || break

@@ -32,8 +32,11 @@ rounds() {
 	ROUNDS
 }
 
+all=$(rounds | awk '{ print $1 }' | paste -sd ' ')
 seconds=${LENGTH:-8} seed=${SEED:-1} asked=${RACES:-use both back-binds}
-[ "${CHECK-}" != long ] || seconds=${LENGTH:-60} asked=${RACES:-$(rounds | awk '{ print $1 }' | paste -sd ' ')}
+[ "${CHECK-}" != long ] || seconds=${LENGTH:-60} asked=${RACES:-$all}
+# shellcheck disable=SC2086 # one word a round
+must_know RACES "$all" $asked
 
 # The module that makes them slow lands in $work/fault, the programs in $work.
 build_all() {
