@@ -124,7 +124,7 @@ ok "any bytes out, of a command without input" sh -c '"$1" run dom0 "cat /tmp/ze
 is "$("$lab" run dom0 'sleep 0.5; printf late >&2' 2>&1 >/dev/null </dev/null)" late "and what it says on standard error at its end"
 is "$(for i in $(seq 100); do "$lab" run dom0 "echo $i; exit $i" </dev/null; [ $? -eq "$i" ] || echo lost; done | paste -sd ' ')" \
 	"$(seq 100 | paste -sd ' ')" "100, one after the other: each has its output and its status"
-ok "the shell that runs the commands is killed: 255" says 255 '' sh -c '"$1" run dom0 "kill -KILL \$PPID" </dev/null' sh "$lab"
+ok "the shell that runs the commands is killed: 255" says 255 'shell in dom0 that ran the command has ended' sh -c '"$1" run dom0 "kill -KILL \$PPID" </dev/null' sh "$lab"
 is "$("$lab" run dom0 'echo again' </dev/null)" again "and the next has another shell"
 is "$("$lab" run dom0 'cat; echo end' <&-)" end "standard input closed"
 is "$("$lab" run dom0 yes | head -n 1)" y "a reader that leaves ends the command"
