@@ -18,6 +18,11 @@ ifeq ($(filter lab host,$(WHERE)),)
 $(error WHERE is lab or host, not '$(WHERE)')
 endif
 
+# How long a command in a domain may take, in seconds: parts/domains.sh passes it on to each.
+ifneq ($(if $(LAB_TIMEOUT),$(shell printf '%s' '$(subst ','\'',$(LAB_TIMEOUT))' | tr -d 0-9)),)
+$(error LAB_TIMEOUT is a number of seconds: not '$(LAB_TIMEOUT)')
+endif
+
 # What drives each end: the module, or a process.
 FRONT ?= kernel
 BACK ?= kernel

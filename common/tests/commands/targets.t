@@ -100,6 +100,18 @@ which_stage() {
 	done
 }
 
+limits() {
+	for limit in abc 0.5 -1 "it's" '1 2'; do
+		target 03-shared-memory load LAB_TIMEOUT="$limit"
+		is "$(printf '%s\n' "$said" | wc -l)" 1 "load, LAB_TIMEOUT=$limit: one line, before anything is built"
+		wants 2 "LAB_TIMEOUT is a number of seconds: not '$limit'" "which says what is wrong"
+	done
+	LAB_TIMEOUT=1h target 03-shared-memory status
+	wants 2 "LAB_TIMEOUT is a number of seconds: not '1h'" "status, LAB_TIMEOUT=1h from the environment"
+	target 03-shared-memory help LAB_TIMEOUT=30
+	wants 0 '^make load' "LAB_TIMEOUT=30 is one"
+}
+
 builds() {
 	# What a failed build leaves is nothing that git would show.
 	git -C "$tree" init -q && git -C "$tree" add -A && git -C "$tree" -c user.name=t -c user.email=t@example.org commit -qm t && sed -i 's/return/go back/' "$tree/01-hello-probe/mydeviceback.c"
@@ -321,11 +333,11 @@ begin() {
 }
 
 make_tree || bail_out "the tree cannot be copied"
-[ $# -gt 0 ] || set -- paths which_stage builds other_name half_devices misplaced activations mixed silent_guests complaints crashes hangs panics
+[ $# -gt 0 ] || set -- paths which_stage limits builds other_name half_devices misplaced activations mixed silent_guests complaints crashes hangs panics
 for part; do
 	echo "# $part"
 	case $part in
-	paths | which_stage | builds) ;;
+	paths | which_stage | limits | builds) ;;
 	*)
 		[ -e "$tree/01-hello-probe/mydevicepeer" ] || {
 			target 01-hello-probe modules mydevicepeer WHERE=lab && target 02-event-channels modules WHERE=lab
