@@ -102,7 +102,8 @@ include $(common)/parts/cc.mk
 $(eval $(call made_for,$(driver)peer,.$(driver)peer.lab))
 
 # Two builds in one directory would write the same files: one waits for the other.
-modules clean: MAKE := flock $(or $(step),$(CURDIR)) $(MAKE)
+modules: MAKE := flock $(or $(step),$(CURDIR)) $(MAKE)
+clean: RM := flock $(CURDIR) $(RM)
 $(driver)peer: CC := flock $(CURDIR) $(CC)
 
 ifneq ($(step),)

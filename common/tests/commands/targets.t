@@ -119,6 +119,17 @@ builds() {
 	ok "leaves something" test -e "$tree/01-hello-probe/.mydeviceback.o.d"
 	is "$(git -C "$tree" status --short -uall | grep -v mydeviceback.c)" "" "which git does not show"
 	git -C "$tree" show :01-hello-probe/mydeviceback.c >"$tree/01-hello-probe/mydeviceback.c"
+	target 01-hello-probe mydevicepeer modules WHERE=lab
+	wants 0 'LD ' "the build, mended"
+	is "$(ls "$tree/01-hello-probe"/*.ko | wc -l)" 2 "which makes two modules"
+	# Without kernel headers, and without a look for them.
+	for setting in KDIR= LAB_KERNEL=popcorn LAB_NAME='A B'; do
+		ok "make clean $setting" env "$setting" LAB_MIRROR=http://127.0.0.1:9/debian make -s -C "$tree/01-hello-probe" clean
+		is "$(git -C "$tree" status --short -uall --ignored)" "" "leaves nothing of the build"
+		touch "$tree/01-hello-probe/mydevicefront.ko"
+	done
+	target 01-hello-probe clean KDIR=
+	lacks 'headers|No such' "make clean KDIR= speaks of no headers"
 	rm -rf "$tree/.git"
 
 	# Kernel headers, where the kernel that runs has none here.
