@@ -175,6 +175,9 @@ tool() {
 	ok "make clean STEP=1" says 2 'STEP is for modules, load' make -s --no-print-directory -C $stage clean WHERE=lab STEP=1
 	ok "make load STEP=1, in a stage that is no series" says 2 '02-event-channels has no series' \
 		make -s --no-print-directory -C 02-event-channels load WHERE=lab STEP=1
+	rm -rf .build && touch .build
+	ok "a step where nothing can be written" says 1 'steps cannot be written, because' common/series tree 1
+	rm .build
 	ok "make diff STEP=1" says 0 '^--- 02-event-channels/' make -s --no-print-directory -C $stage diff WHERE=lab STEP=1
 	ok "make diff STEP=$steps" says 0 "^\+\+\+ $stage STEP=$steps/" make -s --no-print-directory -C $stage diff WHERE=lab STEP="$steps"
 	ok "make help speaks of STEP" says 0 '^STEP=' make -s --no-print-directory -C $stage help

@@ -87,11 +87,25 @@ paths() {
 		done
 		said=$(make -C "$work/$path" check 2>&1 </dev/null)
 		has "$said" 'cannot build in' "make check in '$path' says so, too"
+		for words in check-quick soak bench tools coverage 'new NAME=myclock FROM=01-hello-probe'; do
+			# shellcheck disable=SC2086 # the words are words
+			ok "make ${words%% *} in '$path', too" says 2 "cannot build in '" make -C "$work/$path" $words
+		done
 		mkdir -p "$work/$path/.build/lab" && cp -al "$LAB_BUILD"/images "$LAB_BUILD"/ssh-key* "$work/$path/.build/lab"
 		ok "the lab starts in '$path'" env LAB_NAME=odd LAB_BUILD="$work/$path/.build/lab" sh -c '
 			make -C "$1" lab-start && make -C "$1" lab-run DOMAIN=dom0 CMD="true" && make -C "$1" lab-stop' sh "$work/$path"
 		rm -rf "${work:?}/$path"
 	done
+}
+
+# Where a file is in its way, root may not make a directory, either.
+not_writable() {
+	touch "$tree/.build"
+	for words in soak bench coverage; do
+		ok "make $words where .build cannot be written" says 2 "cannot be written, because .* or in a clone of your own" \
+			make -C "$tree" "$words"
+	done
+	rm "$tree/.build"
 }
 
 which_stage() {
@@ -121,7 +135,7 @@ builds() {
 	git -C "$tree" show :01-hello-probe/mydeviceback.c >"$tree/01-hello-probe/mydeviceback.c"
 	target 01-hello-probe mydevicepeer modules WHERE=lab
 	wants 0 'LD ' "the build, mended"
-	is "$(ls "$tree/01-hello-probe"/*.ko | wc -l)" 2 "which makes two modules"
+	is "$(find "$tree/01-hello-probe" -name '*.ko' | wc -l)" 2 "which makes two modules"
 	# Without kernel headers, and without a look for them.
 	for setting in KDIR= LAB_KERNEL=popcorn LAB_NAME='A B'; do
 		ok "make clean $setting" env "$setting" LAB_MIRROR=http://127.0.0.1:9/debian make -s -C "$tree/01-hello-probe" clean
@@ -344,11 +358,11 @@ begin() {
 }
 
 make_tree || bail_out "the tree cannot be copied"
-[ $# -gt 0 ] || set -- paths which_stage limits builds other_name half_devices misplaced activations mixed silent_guests complaints crashes hangs panics
+[ $# -gt 0 ] || set -- paths not_writable which_stage limits builds other_name half_devices misplaced activations mixed silent_guests complaints crashes hangs panics
 for part; do
 	echo "# $part"
 	case $part in
-	paths | which_stage | limits | builds) ;;
+	paths | not_writable | which_stage | limits | builds) ;;
 	*)
 		[ -e "$tree/01-hello-probe/mydevicepeer" ] || {
 			target 01-hello-probe modules mydevicepeer WHERE=lab && target 02-event-channels modules WHERE=lab
