@@ -75,6 +75,8 @@ ok "the last branch checked out builds what the last stage builds" sh -c "
 git worktree remove --force ../tree
 
 made=$(posts)
+mkdir ../tmp
+is "$(TMPDIR=$work/tmp common/branches 2>/dev/null | :; ls ../tmp)" "" "what nobody reads leaves nothing in /tmp"
 ok "a second time" common/branches
 is "$(posts)" "$made" "the same commits again"
 git for-each-ref --format='delete %(refname)' refs/heads/post/ | git update-ref --stdin

@@ -123,6 +123,8 @@ tool() {
 	export GIT_CONFIG_GLOBAL="$work/config" TZ=Asia/Tokyo
 	cd "$tree" || exit
 	ok "list, without words too many" says 64 'usage: common/series list$' common/series list 1
+	mkdir -p "$work/tmp"
+	is "$(TMPDIR=$work/tmp common/series list 2>&1 | :; ls "$work/tmp")" "" "list, of which nobody reads anything, leaves nothing in /tmp"
 	ok "an unknown command" says 64 "unknown command 'lost'; see: common/series help" common/series lost
 	ok "a step that is not there" says 64 "STEP is a number from 1 to $steps: not '99'; see: common/series list" common/series tree 99
 	ok "a step that is no number" says 64 "STEP is a number from 1 to $steps: not 'x'" common/series message x

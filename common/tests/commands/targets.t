@@ -108,6 +108,23 @@ not_writable() {
 	rm "$tree/.build"
 }
 
+# What is cut off leaves nothing in /tmp. The programs in need's place are the first in PATH.
+cut_off() {
+	rm -rf "$work/tmp" "$work/fakes" && mkdir -p "$work/tmp" "$work/fakes"
+	is "$(TMPDIR=$work/tmp make -s --no-print-directory -C "$tree/03-shared-memory" diff VIEW=side WHERE=lab 2>/dev/null | :
+		ls "$work/tmp")" "" "make diff, of which nobody reads anything, leaves nothing in /tmp"
+	printf '#!/bin/sh\nexec "$@"\n' >"$work/fakes/sudo"
+	printf '#!/bin/sh\n' >"$work/fakes/dpkg-query"
+	for signal in HUP=129 INT=130 TERM=143; do
+		printf '#!/bin/sh\nkill -%s "$NEED"\n' ${signal%=*} >"$work/fakes/apt-get"
+		chmod +x "$work/fakes"/*
+		ok "common/need ends at SIG${signal%=*}" says ${signal#*=} 'fetching and installing' \
+			env TMPDIR="$work/tmp" PATH="$work/fakes:$PATH" sh -c 'export NEED=$$; exec "$1/common/need" build' sh "$tree"
+		is "$(ls "$work/tmp")" "" "and leaves nothing in /tmp"
+	done
+	rm -r "$work/fakes"
+}
+
 which_stage() {
 	for words in load unload activate deactivate status try log watch doctor diff; do
 		ok "make $words at the top: which stage?" says 2 "which stage. .*make -C 03-shared-memory $words" make --no-print-directory -C "$tree" "$words"
@@ -358,11 +375,11 @@ begin() {
 }
 
 make_tree || bail_out "the tree cannot be copied"
-[ $# -gt 0 ] || set -- paths not_writable which_stage limits builds other_name half_devices misplaced activations mixed silent_guests complaints crashes hangs panics
+[ $# -gt 0 ] || set -- paths not_writable cut_off which_stage limits builds other_name half_devices misplaced activations mixed silent_guests complaints crashes hangs panics
 for part; do
 	echo "# $part"
 	case $part in
-	paths | not_writable | which_stage | limits | builds) ;;
+	paths | not_writable | cut_off | which_stage | limits | builds) ;;
 	*)
 		[ -e "$tree/01-hello-probe/mydevicepeer" ] || {
 			target 01-hello-probe modules mydevicepeer WHERE=lab && target 02-event-channels modules WHERE=lab
