@@ -39,12 +39,15 @@ check() {
 	last=$(printf '%s\n' "$said" | tail -n 1)
 }
 
-# signalled SIGNAL WHOM TEST...: after a second, to the process, or with a minus to its group.
+# signalled SIGNAL WHOM TEST...: a second after the tests begin, to the process, or with a minus to its
+# group.
 signalled() {
+	rm -f "$tree/.build/tests/log"
 	(cd "$tree" && exec env CHECK_JOBS=2 perl -e '
 		my ($signal, $whom, @command) = @ARGV;
 		my $pid = fork // die;
 		if (!$pid) { setpgrp; $SIG{INT} = "DEFAULT"; exec @command }
+		for (1 .. 600) { last if -s ".build/tests/log"; select undef, undef, undef, 0.1 }
 		sleep 1;
 		kill $signal, $whom . $pid;
 		waitpid $pid, 0;
