@@ -18,6 +18,11 @@ ifeq ($(filter lab host,$(WHERE)),)
 $(error WHERE is lab or host, not '$(WHERE)')
 endif
 
+# How long a command in a domain may take, in seconds: parts/domains.sh passes it on to each.
+ifneq ($(if $(LAB_TIMEOUT),$(shell printf '%s' '$(subst ','\'',$(LAB_TIMEOUT))' | tr -d 0-9)),)
+$(error LAB_TIMEOUT is a number of seconds: not '$(LAB_TIMEOUT)')
+endif
+
 # What drives each end: the module, or a process.
 FRONT ?= kernel
 BACK ?= kernel
@@ -97,7 +102,8 @@ include $(common)/parts/cc.mk
 $(eval $(call made_for,$(driver)peer,.$(driver)peer.lab))
 
 # Two builds in one directory would write the same files: one waits for the other.
-modules clean: MAKE := flock $(or $(step),$(CURDIR)) $(MAKE)
+modules: MAKE := flock $(or $(step),$(CURDIR)) $(MAKE)
+clean: RM := flock $(CURDIR) $(RM)
 $(driver)peer: CC := flock $(CURDIR) $(CC)
 
 ifneq ($(step),)

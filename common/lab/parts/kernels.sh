@@ -7,20 +7,16 @@
 
 # choose_kernels: makes them first, if they are not there. Sets what follows from
 # the choice: where the kernels are as seen from $run, how much memory the domains
-# have, and what dom0 is told of its domUs.
+# have, and what dom0 is told of its domUs. platform has looked at the settings.
 choose_kernels() {
 	dom0_kernel=images dom0_mib=512 dom0_words=
 	domu_kernel=images domu_mib=128 domu_words=
-	choose_guest
 	domu_directory=
 	case ${LAB_KERNEL-} in
-	dbg | kasan | kcsan)
-		debug_kernel "$LAB_KERNEL" LAB_KERNEL 'dbg kasan kcsan'
-		domu_directory=$directory
-		;;
+	dbg | kasan | kcsan) domu_directory=$("$lab_dir/kernels/build" "$LAB_KERNEL") || exit ;;
 	esac
-	debug_kernel "${LAB_DOM0_KERNEL-}" LAB_DOM0_KERNEL dbg
-	dom0_directory=$directory
+	dom0_directory=
+	[ -z "${LAB_DOM0_KERNEL-}" ] || dom0_directory=$("$lab_dir/kernels/build" "$LAB_DOM0_KERNEL") || exit
 	# dom0 must have room for a guest that is saved.
 	case ${LAB_KERNEL-} in
 	dbg) domu_kernel=kernel.domU dom0_mib=1024 domu_mib=256 domu_words='lab_domu_words=page_poison=1' ;;
@@ -53,17 +49,19 @@ choose_guest() {
 	esac
 }
 
-# debug_kernel NAME VARIABLE NAMES: sets directory.
-debug_kernel() {
-	directory=
-	[ -n "$1" ] || return 0
-	[ -z "$platform" ] && [ "$arch" = amd64 ] ||
-		die_usage "$2=$1: debug kernels are built only on amd64, for amd64, from the suite of this machine"
-	case " $3 " in
-	*" $1 "*) ;;
-	*) die_usage "$2 is one of: $3, or not set: not '$1'" ;;
+check_debug_kernels() {
+	case ${LAB_KERNEL-} in dbg | kasan | kcsan) can_have_debug_kernel "LAB_KERNEL=$LAB_KERNEL" ;; esac
+	case ${LAB_DOM0_KERNEL-} in
+	'') ;;
+	dbg) can_have_debug_kernel LAB_DOM0_KERNEL=dbg ;;
+	*) die_usage "LAB_DOM0_KERNEL is dbg or not set: not '$LAB_DOM0_KERNEL'" ;;
 	esac
-	directory=$("$lab_dir/kernels/build" "$1") || exit
+}
+
+# can_have_debug_kernel SETTING
+can_have_debug_kernel() {
+	[ -z "$platform" ] && [ "$arch" = amd64 ] ||
+		die_usage "$1: debug kernels are built only on amd64, for amd64, from the suite of this machine"
 }
 
 # As machine.sh names them: relative to $run.

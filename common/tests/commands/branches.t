@@ -14,7 +14,7 @@ export GIT_CONFIG_GLOBAL="$work/config" GIT_CONFIG_NOSYSTEM=1
 fresh_clone() {
 	rm -rf "$work" && mkdir -p "$work" && printf '[user]\n\tname = A Reader\n\temail = reader@example.org\n' >"$work/config" &&
 		git clone -q "file://$top" "$clone" && cd "$clone" && cp "$top/common/branches" "$top/common/series" common &&
-		cp "$top/common/parts/commits.sh" common/parts
+		cp "$top/common/parts/commits.sh" "$top/common/parts/place.sh" common/parts
 }
 
 # All that must not change: where HEAD is, the index, the files, other branches.
@@ -35,6 +35,8 @@ refuses() {
 
 ok "a clone of the last commit" fresh_clone
 cd "$clone" || bail_out "there is no clone"
+ok "a clone that git refuses for its owner: git's own words" says 1 'dubious ownership' \
+	env GIT_TEST_ASSUME_DIFFERENT_OWNER=1 common/branches
 stages=$(echo 0*-*)
 before=$(everything_else)
 ok "make branches" make -s branches
@@ -73,6 +75,8 @@ ok "the last branch checked out builds what the last stage builds" sh -c "
 git worktree remove --force ../tree
 
 made=$(posts)
+mkdir ../tmp
+is "$(TMPDIR=$work/tmp common/branches 2>/dev/null | :; ls ../tmp)" "" "what nobody reads leaves nothing in /tmp"
 ok "a second time" common/branches
 is "$(posts)" "$made" "the same commits again"
 git for-each-ref --format='delete %(refname)' refs/heads/post/ | git update-ref --stdin

@@ -13,8 +13,9 @@ unset CHECK RESUME
 
 make_tree() {
 	rm -rf "$work"
-	mkdir -p "$tree/common/tests/kind" "$tree/common/tests/settings" "$tree/common/lab"
+	mkdir -p "$tree/common/tests/kind" "$tree/common/tests/settings" "$tree/common/lab" "$tree/common/parts"
 	cp "$top/common/check" "$tree/common"
+	cp "$top/common/parts/place.sh" "$tree/common/parts"
 	cp "$top/common/tests/lane" "$tree/common/tests"
 	program common/need <<-'END'
 	END
@@ -152,7 +153,13 @@ is "$(tail -n 2 "$tree/.build/labs" | paste -sd ,)" "check stop,check2 stop" "wh
 is "$(wc -l <"$tree/.build/labs")" 6 "and before each test"
 said=$(cd "$tree" && GIT_CEILING_DIRECTORIES=$work RESUME=1 common/check a b 2>&1)
 is "$? $said" "1 check: this is not a git clone, so RESUME=1 cannot know what has passed on this tree" "RESUME=1 without a clone"
+mv "$tree/.build/tests" "$work/kept" && touch "$tree/.build/tests"
+check a
+rm "$tree/.build/tests" && mv "$work/kept" "$tree/.build/tests"
+has "$status $said" '^1 check: .build/tests cannot be written, because .* in a clone of your own$' "where nothing can be written"
 (cd "$tree" && git init -q && git add common && git -c user.name=x -c user.email=x@example.org commit -q -m x)
+said=$(cd "$tree" && GIT_TEST_ASSUME_DIFFERENT_OWNER=1 RESUME=1 common/check a b 2>&1)
+has "$? $said" '^1 check: fatal: detected dubious ownership' "RESUME=1 in a clone that git refuses: git's own words"
 check a fails
 said=$(cd "$tree" && CHECK_JOBS=2 RESUME=1 common/check a fails b 2>&1)
 has "$said" '^check: 1 of 3 tests have passed on this tree; to go on with: fails b$' "RESUME=1: what has passed is left out"

@@ -123,6 +123,8 @@ tool() {
 	export GIT_CONFIG_GLOBAL="$work/config" TZ=Asia/Tokyo
 	cd "$tree" || exit
 	ok "list, without words too many" says 64 'usage: common/series list$' common/series list 1
+	mkdir -p "$work/tmp"
+	is "$(TMPDIR=$work/tmp common/series list 2>&1 | :; ls "$work/tmp")" "" "list, of which nobody reads anything, leaves nothing in /tmp"
 	ok "an unknown command" says 64 "unknown command 'lost'; see: common/series help" common/series lost
 	ok "a step that is not there" says 64 "STEP is a number from 1 to $steps: not '99'; see: common/series list" common/series tree 99
 	ok "a step that is no number" says 64 "STEP is a number from 1 to $steps: not 'x'" common/series message x
@@ -175,6 +177,9 @@ tool() {
 	ok "make clean STEP=1" says 2 'STEP is for modules, load' make -s --no-print-directory -C $stage clean WHERE=lab STEP=1
 	ok "make load STEP=1, in a stage that is no series" says 2 '02-event-channels has no series' \
 		make -s --no-print-directory -C 02-event-channels load WHERE=lab STEP=1
+	rm -rf .build && touch .build
+	ok "a step where nothing can be written" says 1 'steps cannot be written, because' common/series tree 1
+	rm .build
 	ok "make diff STEP=1" says 0 '^--- 02-event-channels/' make -s --no-print-directory -C $stage diff WHERE=lab STEP=1
 	ok "make diff STEP=$steps" says 0 "^\+\+\+ $stage STEP=$steps/" make -s --no-print-directory -C $stage diff WHERE=lab STEP="$steps"
 	ok "make help speaks of STEP" says 0 '^STEP=' make -s --no-print-directory -C $stage help

@@ -12,7 +12,7 @@ lab=$top/common/lab/lab
 export LAB_BUILD="${LAB_BUILD:-$top/.build/lab}"
 unset DOMU BACKEND DEVICE WHERE FRONT BACK VIEW
 . "$top/common/tests/lib/tap.sh"
-all='paths which_stage builds other_name half_devices misplaced activations mixed silent_guests complaints crashes hangs panics'
+all='paths not_writable cut_off which_stage limits builds other_name half_devices misplaced activations mixed silent_guests complaints crashes hangs panics'
 must_know targets.t "$all" "$@"
 
 in_dom0() { LAB_TIMEOUT=120 "$lab" run dom0 "$1" </dev/null; }
@@ -89,6 +89,10 @@ paths() {
 		done
 		said=$(make -C "$work/$path" check 2>&1 </dev/null)
 		has "$said" 'cannot build in' "make check in '$path' says so, too"
+		for words in check-quick soak bench tools coverage 'new NAME=myclock FROM=01-hello-probe'; do
+			# shellcheck disable=SC2086 # the words are words
+			ok "make ${words%% *} in '$path', too" says 2 "cannot build in '" make -C "$work/$path" $words
+		done
 		mkdir -p "$work/$path/.build/lab" && cp -al "$LAB_BUILD"/images "$LAB_BUILD"/ssh-key* "$work/$path/.build/lab"
 		ok "the lab starts in '$path'" env LAB_NAME=odd LAB_BUILD="$work/$path/.build/lab" sh -c '
 			make -C "$1" lab-start && make -C "$1" lab-run DOMAIN=dom0 CMD="true" && make -C "$1" lab-stop' sh "$work/$path"
@@ -96,10 +100,49 @@ paths() {
 	done
 }
 
+# Where a file is in its way, root may not make a directory, either.
+not_writable() {
+	touch "$tree/.build"
+	for words in soak bench coverage; do
+		ok "make $words where .build cannot be written" says 2 "cannot be written, because .* or in a clone of your own" \
+			make -C "$tree" "$words"
+	done
+	rm "$tree/.build"
+}
+
+# What is cut off leaves nothing in /tmp. The programs in need's place are the first in PATH.
+cut_off() {
+	rm -rf "$work/tmp" "$work/fakes" && mkdir -p "$work/tmp" "$work/fakes"
+	is "$(TMPDIR=$work/tmp make -s --no-print-directory -C "$tree/03-shared-memory" diff VIEW=side WHERE=lab 2>/dev/null | :
+		ls "$work/tmp")" "" "make diff, of which nobody reads anything, leaves nothing in /tmp"
+	printf '#!/bin/sh\nexec "$@"\n' >"$work/fakes/sudo"
+	printf '#!/bin/sh\n' >"$work/fakes/dpkg-query"
+	for signal in HUP=129 INT=130 TERM=143; do
+		printf '#!/bin/sh\nkill -%s "$NEED"\n' ${signal%=*} >"$work/fakes/apt-get"
+		chmod +x "$work/fakes"/*
+		ok "common/need ends at SIG${signal%=*}" says ${signal#*=} 'fetching and installing' \
+			env TMPDIR="$work/tmp" PATH="$work/fakes:$PATH" sh -c 'export NEED=$$; exec "$1/common/need" build' sh "$tree"
+		is "$(ls "$work/tmp")" "" "and leaves nothing in /tmp"
+	done
+	rm -r "$work/fakes"
+}
+
 which_stage() {
 	for words in load unload activate deactivate status try log watch doctor diff; do
 		ok "make $words at the top: which stage?" says 2 "which stage. .*make -C 03-shared-memory $words" make --no-print-directory -C "$tree" "$words"
 	done
+}
+
+limits() {
+	for limit in abc 0.5 -1 "it's" '1 2'; do
+		target 03-shared-memory load LAB_TIMEOUT="$limit"
+		is "$(printf '%s\n' "$said" | wc -l)" 1 "load, LAB_TIMEOUT=$limit: one line, before anything is built"
+		wants 2 "LAB_TIMEOUT is a number of seconds: not '$limit'" "which says what is wrong"
+	done
+	LAB_TIMEOUT=1h target 03-shared-memory status
+	wants 2 "LAB_TIMEOUT is a number of seconds: not '1h'" "status, LAB_TIMEOUT=1h from the environment"
+	target 03-shared-memory help LAB_TIMEOUT=30
+	wants 0 '^make load' "LAB_TIMEOUT=30 is one"
 }
 
 builds() {
@@ -109,6 +152,17 @@ builds() {
 	ok "leaves something" test -e "$tree/01-hello-probe/.mydeviceback.o.d"
 	is "$(git -C "$tree" status --short -uall | grep -v mydeviceback.c)" "" "which git does not show"
 	git -C "$tree" show :01-hello-probe/mydeviceback.c >"$tree/01-hello-probe/mydeviceback.c"
+	target 01-hello-probe mydevicepeer modules WHERE=lab
+	wants 0 'LD ' "the build, mended"
+	is "$(find "$tree/01-hello-probe" -name '*.ko' | wc -l)" 2 "which makes two modules"
+	# Without kernel headers, and without a look for them.
+	for setting in KDIR= LAB_KERNEL=popcorn LAB_NAME='A B'; do
+		ok "make clean $setting" env "$setting" LAB_MIRROR=http://127.0.0.1:9/debian make -s -C "$tree/01-hello-probe" clean
+		is "$(git -C "$tree" status --short -uall --ignored)" "" "leaves nothing of the build"
+		touch "$tree/01-hello-probe/mydevicefront.ko"
+	done
+	target 01-hello-probe clean KDIR=
+	lacks 'headers|No such' "make clean KDIR= speaks of no headers"
 	rm -rf "$tree/.git"
 
 	# Kernel headers, where the kernel that runs has none here.
@@ -328,7 +382,7 @@ make_tree || bail_out "the tree cannot be copied"
 for part; do
 	echo "# $part"
 	case $part in
-	paths | which_stage | builds) ;;
+	paths | not_writable | cut_off | which_stage | limits | builds) ;;
 	*)
 		[ -e "$tree/01-hello-probe/mydevicepeer" ] || {
 			target 01-hello-probe modules mydevicepeer WHERE=lab && target 02-event-channels modules WHERE=lab

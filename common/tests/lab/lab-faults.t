@@ -3,14 +3,14 @@
 #
 # The lab copes with wrong words, ^C, a killed QEMU, stale files and a damaged snapshot. The test
 # has a lab of its own, with everything that the lab keeps, so that it does not disturb another lab,
-# and no other lab disturbs what is counted here.
+# and no other lab disturbs what is counted here. lab-faults.t words: only what needs no lab.
 
 # shellcheck disable=SC2016 # the words in quotes are for other shells
 set -u
 cd "$(dirname "$0")/../../.." || exit
 . common/tests/lib/tap.sh
 lab=$PWD/common/lab/lab
-shared=${LAB_BUILD:-.build/lab}
+shared=${LAB_BUILD:-$PWD/.build/lab} other=${LAB_NAME:-lab}
 build=$PWD/.build/tests/lab-faults.t
 nl='
 '
@@ -53,18 +53,26 @@ qemus() {
 	for p in $(pgrep '^qemu-system-'); do readlink "/proc/$p/cwd"; done | grep -c "^$build/run.faults"
 }
 
-# The images take long to make: they are the other labs', by another name.
 rm -rf "$build"
 mkdir -p "$build"
-"$lab" start && cp -al "$shared"/images "$shared"/ssh-key* "$build" || bail_out "there are no images"
 export LAB_BUILD="$build" LAB_NAME=faults
 
 # -- wrong words: one line, status 64, nothing started -----------------------------
 
 for words in 'frobnicate' 'start 0' 'start 9' 'start x' 'start 1 2' 'reset 9' 'stop now' 'status x' \
-	'run' 'run dom0' 'put dom0 x' 'get dom0 x' 'shell' 'monitor' 'console' 'console dom7' 'printed' 'printed dom7' 'domains x'; do
+	'run' 'run dom0' 'put dom0 x' 'get dom0 x' 'shell' 'monitor' 'console' 'console dom7' 'printed' 'printed dom7' \
+	'printed dom0 many' 'domains x'; do
 	# shellcheck disable=SC2086 # the words are words
 	ok "lab $words: a usage error" says 64 'lab: ' "$lab" $words
+done
+ok "lab run with an empty command: a usage error" says 64 'usage: lab run' "$lab" run dom0 ''
+ok "lab put with an empty directory" says 64 'usage: lab put' "$lab" put dom0 /etc/hostname ''
+ok "lab get with an empty file" says 64 'usage: lab get' "$lab" get dom0 '' /tmp
+ok "lab printed with an empty number" says 64 "LINES is a number: not ''" "$lab" printed dom0 ''
+ok "make lab-run without CMD says what to type" says 2 "make lab-run DOMAIN=dom0 CMD='xl list'" make -s lab-run DOMAIN=dom0
+for words in lab-put lab-get; do
+	ok "make $words without TO says what to type" says 2 "make $words DOMAIN=domU1 FILE=file TO=directory" \
+		make -s $words DOMAIN=domU1 FILE=/etc/hostname
 done
 for name in A 'a b' ../x; do
 	ok "LAB_NAME=$name: a usage error" says 64 LAB_NAME env LAB_NAME="$name" "$lab" start
@@ -76,20 +84,47 @@ for number in 0 9 two 2x; do
 done
 ok "LAB_CPUS and a clock that counts instructions: a usage error" says 64 LAB_CPUS \
 	env LAB_CPUS=2 LAB_CLOCK=instructions "$lab" start
-ok "LAB_CLOCK=sundial: a usage error" says 64 LAB_CLOCK env LAB_CLOCK=sundial "$lab" start
+for setting in LAB_CLOCK=sundial LAB_GUEST=hvm LAB_CPUS=two LAB_SUITE=buster LAB_ARCH=vax LAB_DOM0_KERNEL=kasan; do
+	for words in start reset status; do
+		ok "$setting: lab $words is a usage error" says 64 "${setting%=*} .*${setting#*=}" env $setting "$lab" $words
+	done
+done
 is "$(qemus)" 0 "nothing was started"
+is "$(ls -A "$build")" "" "and nothing was fetched or made"
 ok "run without a lab says so" says 1 'not running' "$lab" run dom0 true
 ok "stop without a lab says so" says 0 'not running' "$lab" stop
 ok "status without a lab says so" says 0 'not running' "$lab" status
 ok "status and packages before there are images" env LAB_BUILD="$tmp/build" sh -c '
 	"$1" status 2>&1 | grep "not made yet" && ! "$1" packages && "$1" remove && [ ! -e "$LAB_BUILD" ]' sh "$lab"
-mkdir "$tmp/build" && echo precious >"$tmp/build/mine"
+mkdir "$tmp/build"
+LAB_BUILD="$tmp/build" "$lab" stop
+echo precious >"$tmp/build/mine"
 ok "remove leaves what is not the lab's" env LAB_BUILD="$tmp/build" sh -c '
 	"$1" remove && [ "$(ls "$LAB_BUILD")" = mine ]' sh "$lab"
+mkdir -p "$tmp/home/images/holiday" "$tmp/home/making"
+touch "$tmp/home/images/holiday/1.jpg" "$tmp/home/making/thesis.tex"
+was=$(find "$tmp/home")
+for words in remove start stop status headers; do
+	ok "LAB_BUILD with somebody's files: lab $words says what to type" says 64 "LAB_BUILD=$tmp/home/lab" \
+		env LAB_BUILD="$tmp/home" "$lab" $words
+done
+is "$(find "$tmp/home")" "$was" "and leaves them alone"
+touch "$tmp/home/ssh-key"
+ok "images and keys that were copied there are a lab's" says 0 'not running' env LAB_BUILD="$tmp/home" "$lab" status
+ok "LAB_BUILD=relative: what to type" says 64 "LAB_BUILD=$tmp/relative" sh -c 'cd "$2" && LAB_BUILD=relative "$1" status' sh "$lab" "$tmp"
+ok "and no such directory is made" test ! -e "$tmp/relative"
+[ "${1-}" != words ] || { done_testing; exit; }
 
 # -- starts that are interrupted -------------------------------------------------
 
+# The images take long to make: they are the other labs', by another name.
+LAB_BUILD="$shared" LAB_NAME="$other" "$lab" start && cp -al "$shared"/images "$shared"/ssh-key* "$build" ||
+	bail_out "there are no images"
 ok "the lab starts" "$lab" start
+for setting in LAB_GUEST=hvm LAB_SUITE=buster LAB_CPUS=two; do
+	ok "reset with $setting: a usage error" says 64 "${setting%=*}" env $setting "$lab" reset
+done
+ok "which leaves the lab as it is" says 0 'running already' "$lab" start
 snapshots() {
 	find "$build/images" -name '*.zst' | sort
 }
@@ -124,7 +159,7 @@ ok "any bytes out, of a command without input" sh -c '"$1" run dom0 "cat /tmp/ze
 is "$("$lab" run dom0 'sleep 0.5; printf late >&2' 2>&1 >/dev/null </dev/null)" late "and what it says on standard error at its end"
 is "$(for i in $(seq 100); do "$lab" run dom0 "echo $i; exit $i" </dev/null; [ $? -eq "$i" ] || echo lost; done | paste -sd ' ')" \
 	"$(seq 100 | paste -sd ' ')" "100, one after the other: each has its output and its status"
-ok "the shell that runs the commands is killed: 255" says 255 '' sh -c '"$1" run dom0 "kill -KILL \$PPID" </dev/null' sh "$lab"
+ok "the shell that runs the commands is killed: 255" says 255 'shell in dom0 that ran the command has ended' sh -c '"$1" run dom0 "kill -KILL \$PPID" </dev/null' sh "$lab"
 is "$("$lab" run dom0 'echo again' </dev/null)" again "and the next has another shell"
 is "$("$lab" run dom0 'cat; echo end' <&-)" end "standard input closed"
 is "$("$lab" run dom0 yes | head -n 1)" y "a reader that leaves ends the command"
@@ -157,6 +192,15 @@ cp "$tmp/bytes" "$tmp/in/"
 ok "put awkward names" sh -c 'cd "$2/in" && "$1" put domU * "/tmp/a place"' sh "$lab" "$tmp"
 ok "get them" "$lab" get domU "/tmp/a place" "$tmp/out"
 ok "they are the same" diff -r "$tmp/in" "$tmp/out/a place"
+echo more >"$tmp/out/a place/mine"
+ok "get them again, over what is there" "$lab" get domU "/tmp/a place" "$tmp/out"
+is "$(ls -A "$tmp/out") $(diff -r "$tmp/in" "$tmp/out/a place")" "a place Only in $tmp/out/a place: mine" "which adds nothing and takes nothing away"
+echo old >"$tmp/out/zeros"
+ok "get what there is no room for" says 1 'could not be copied whole' \
+	sh -c 'trap "" XFSZ; ulimit -f 1000; exec "$1" get dom0 /tmp/zeros "$2"' sh "$lab" "$tmp/out"
+is "$(ls -A "$tmp/out"; cat "$tmp/out/zeros")" "a place${nl}zeros${nl}old" "what was there is what it was"
+ok "get it where there is room" "$lab" get dom0 /tmp/zeros "$tmp/out"
+ok "it is the same" cmp "$tmp/zeros" "$tmp/out/zeros"
 ok "put over what is there" "$lab" put domU "$tmp/in/bytes" "/tmp/a place"
 ok "put what is not there" says 1 'there is no file' "$lab" put domU "$tmp/nowhere" /tmp
 ok "get what is not there" says 1 'there is no file' "$lab" get domU /nowhere "$tmp"

@@ -29,6 +29,20 @@ finds_planted() {
 	echo "$said" | grep "$1"
 }
 
+# made ARCH COMPILER: a program, by a Makefile that has only what cc.mk gives it.
+made() {
+	printf 'include %s/common/parts/cc.mk\n$(eval $(call made_for,program,.lab))\nprogram:\n\t$(CC)\n' "$top" >"$work/Makefile"
+	LAB_ARCH=$1 make -s --no-print-directory -C "$work" CC="$2" program
+}
+fails() { ! "$@"; }
+
+rm -f "$work/program" "$work/.lab"
+ok "a program is made" made '' 'touch program'
+ok "for another processor it is made again, and that fails" fails made arm64 false
+ok "and fails the next time, too" fails made arm64 false
+ok "until it can be made" made arm64 'touch program'
+ok "then it is there" made arm64 false
+
 ok "the analyzer finds a planted use after free" finds_planted unix.Malloc \
 	'#include <stdlib.h>
 int planted(void) { int *p = malloc(4); if (!p) return 0; *p = 1; free(p); return *p; }'
