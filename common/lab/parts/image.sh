@@ -229,7 +229,7 @@ copy_settings() {
 	cp "$lab_dir"/guest/up* lab/ &&
 		cp "$lab_dir/guest/inittab" etc/ &&
 		cp "$lab_dir/guest/vif-lab" etc/xen/scripts/ &&
-		cp "$debian/etc/xen/xl.conf" etc/xen/ &&
+		cp "$debian/etc/xen/xl.conf" "$debian/etc/xen/oxenstored.conf" etc/xen/ &&
 		cp "$build/ssh-key.pub" root/.ssh/authorized_keys || return 1
 	[ ! -h usr/sbin/xl ] || [ -h usr/sbin/lsevtchn ] || cp "$lab_dir/guest/lsevtchn" usr/sbin/ || return
 	chmod 700 root root/.ssh

@@ -4,6 +4,7 @@
 # Which kernels the domains have, and what kind of guest the domUs are. All have Debian's
 # kernel (platform.sh says which); with LAB_KERNEL=dbg, kasan or kcsan the domUs,
 # with LAB_DOM0_KERNEL=dbg dom0 has a debug kernel. LAB_GUEST is pv or pvh; Arm has one kind.
+# LAB_XENSTORED is the program that serves XenStore.
 
 # choose_kernels: makes them first, if they are not there. Sets what follows from
 # the choice: where the kernels are as seen from $run, how much memory the domains
@@ -29,6 +30,7 @@ choose_kernels() {
 	case ${LAB_DOM0_KERNEL-} in
 	dbg) dom0_kernel=kernel.dom0 dom0_mib=1024 dom0_words=page_poison=1 ;;
 	esac
+	[ "$xenstored" = xenstored ] || dom0_words="${dom0_words:+$dom0_words }lab_xenstored=$xenstored"
 }
 
 # choose_guest: sets guest. KASAN crashes a PV guest at its first steps.
@@ -46,6 +48,14 @@ choose_guest() {
 	case $guest in
 	pv | pvh) ;;
 	*) die_usage "LAB_GUEST is pv (the default) or pvh: not '$guest'" ;;
+	esac
+}
+
+choose_xenstored() {
+	xenstored=${LAB_XENSTORED:-xenstored}
+	case $xenstored in
+	xenstored | oxenstored) ;;
+	*) die_usage "LAB_XENSTORED is xenstored (the default) or oxenstored: not '$xenstored'" ;;
 	esac
 }
 

@@ -178,7 +178,7 @@ snapshot_key() {
 	{
 		cat "$images/id" "$lab_dir/parts/machine.sh" "$lab_dir/parts/kernels.sh" "$lab_dir/parts/machine-$arch.sh"
 		"$qemu" --version
-		echo "$accel" "$cpu" "$cpus" "$1" "$lab_clock" "${domu_directory##*/}" "${dom0_directory##*/}" "$guest"
+		echo "$accel" "$cpu" "$cpus" "$1" "$lab_clock" "${domu_directory##*/}" "${dom0_directory##*/}" "$guest" "$xenstored"
 	} | sha256sum | cut -c 1-16
 }
 

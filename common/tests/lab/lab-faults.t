@@ -84,7 +84,7 @@ for number in 0 9 two 2x; do
 done
 ok "LAB_CPUS and a clock that counts instructions: a usage error" says 64 LAB_CPUS \
 	env LAB_CPUS=2 LAB_CLOCK=instructions "$lab" start
-for setting in LAB_CLOCK=sundial LAB_GUEST=hvm LAB_CPUS=two LAB_SUITE=buster LAB_ARCH=vax LAB_DOM0_KERNEL=kasan; do
+for setting in LAB_CLOCK=sundial LAB_GUEST=hvm LAB_XENSTORED=memory LAB_CPUS=two LAB_SUITE=buster LAB_ARCH=vax LAB_DOM0_KERNEL=kasan; do
 	for words in start reset status; do
 		ok "$setting: lab $words is a usage error" says 64 "${setting%=*} .*${setting#*=}" env $setting "$lab" $words
 	done

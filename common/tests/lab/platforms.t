@@ -10,7 +10,7 @@ work=$top/.build/tests/platforms.t
 . "$top/common/tests/lib/tap.sh"
 . "$top/common/tests/lib/domains.sh"
 export LAB_BUILD="${LAB_BUILD:-$top/.build/lab}" LAB_TIMEOUT=300
-unset LAB_SUITE LAB_ARCH LAB_KERNEL LAB_GUEST KDIR
+unset LAB_SUITE LAB_ARCH LAB_KERNEL LAB_GUEST LAB_XENSTORED KDIR
 stage=03-shared-memory
 lab=$work/tree/common/lab/lab
 
@@ -55,7 +55,7 @@ isnt_start() {
 
 # cell NAME: what it is called in this test, what that means for the lab, what it should be.
 cell() {
-	unset LAB_SUITE LAB_ARCH LAB_KERNEL LAB_GUEST
+	unset LAB_SUITE LAB_ARCH LAB_KERNEL LAB_GUEST LAB_XENSTORED
 	case $1 in
 	pv) smoke "$1" PV x86_64 ;;
 	pvh) export LAB_GUEST=pvh && smoke "$1" PVH x86_64 ;;

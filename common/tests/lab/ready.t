@@ -8,7 +8,7 @@ top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 lab=$top/common/lab/lab
 work=$top/.build/tests/ready.t
 . "$top/common/tests/lib/tap.sh"
-unset LAB_SUITE LAB_ARCH LAB_KERNEL LAB_GUEST
+unset LAB_SUITE LAB_ARCH LAB_KERNEL LAB_GUEST LAB_XENSTORED
 
 # half_a_root NAME: images of its own, of which that one is cut in the middle.
 half_a_root() {
