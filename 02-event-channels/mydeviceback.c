@@ -74,26 +74,6 @@ static void mydeviceback_switch_state(struct mydeviceback_info *info,
 }
 
 /*
- * Begins the transaction in which this end reads what the frontend published. oxenstored,
- * one of Xen's two XenStores, does not check a transaction that only reads. So this end
- * writes its own state again.
- */
-static int mydeviceback_begin_reading(struct mydeviceback_info *info)
-{
-	struct xenbus_device *dev = info->dev;
-	int err;
-
-	err = xenbus_transaction_start(&info->xbt);
-	if (err)
-		return err;
-	info->reading = true;
-	/* A node that is gone must not come back: see xenbus_switch_state(). */
-	return xenbus_exists(info->xbt, dev->nodename, "state") ?
-	       xenbus_printf(info->xbt, dev->nodename, "state", "%d", dev->state) :
-	       -ENOENT;
-}
-
-/*
  * Ends the transaction, if one is open; without @keep nothing that was written in
  * it counts.
  *
@@ -121,16 +101,20 @@ static int mydeviceback_give_up(struct mydeviceback_info *info, int err,
 				const char *fmt, ...)
 {
 	struct va_format vaf = { .fmt = fmt };
+	struct xenbus_device *dev = info->dev;
 	va_list args;
 	bool again;
 
+	/* oxenstored checks a transaction only if it has written something: so the state, again. */
+	if (info->reading && xenbus_exists(info->xbt, dev->nodename, "state"))
+		xenbus_printf(info->xbt, dev->nodename, "state", "%d", dev->state);
 	if (mydeviceback_end_reading(info, true) == -EAGAIN)
 		return -EAGAIN;
 	again = test_and_set_bit(min(-err, 255), info->told);
 	va_start(args, fmt);
 	vaf.va = &args;
 	if (!again)
-		xenbus_dev_fatal(info->dev, err, "%pV", &vaf);
+		xenbus_dev_fatal(dev, err, "%pV", &vaf);
 	va_end(args);
 	if (err == -EPROTO || err == -ENOENT)
 		info->broken = true;
@@ -165,8 +149,7 @@ static void mydeviceback_answer(struct mydeviceback_info *info)
  * mutex. The EOI (end of interrupt) is sent late, by xen_irq_lateeoi() when the
  * event has been handled. Until then the channel is masked: a frontend that never
  * stops notifying cannot keep this domain busy (XSA-332). What is used here is
- * set up before the interrupt is bound, and released after it is unbound. (All but
- * irq: a frontend that notifies before this is known gets no answer.)
+ * set up before the interrupt is bound (except irq), and released after it is unbound.
  */
 static irqreturn_t mydeviceback_interrupt(int irq, void *dev_id)
 {
@@ -283,10 +266,7 @@ static int mydeviceback_probe(struct xenbus_device *dev,
 	mutex_init(&info->lock);
 	info->answer = true;
 	dev_set_drvdata(&dev->dev, info);
-	/*
-	 * A process may have been this end before, and XenBus does not know. If it left an
-	 * offer, InitWait is written again, or the frontend would not hear of this one.
-	 */
+	/* A process may have been this end before: XenBus does not know, nor is its offer ours. */
 	dev->state = xenbus_read_unsigned(dev->nodename, "state", dev->state);
 	if (dev->state == XenbusStateInitWait)
 		dev->state = XenbusStateInitialising;
@@ -380,7 +360,10 @@ static int mydeviceback_go_live(struct mydeviceback_info *info)
 	struct xenbus_device *dev = info->dev;
 	int err, end;
 
-	err = xenbus_printf(info->xbt, dev->nodename, "state", "%d", XenbusStateConnected);
+	/* A node that is gone must not come back: see xenbus_switch_state(). */
+	err = xenbus_exists(info->xbt, dev->nodename, "state") ?
+	      xenbus_printf(info->xbt, dev->nodename, "state", "%d", XenbusStateConnected) :
+	      -ENOENT;
 	end = mydeviceback_end_reading(info, !err);
 	if (end == -EAGAIN)
 		return end;
@@ -412,8 +395,7 @@ static int mydeviceback_connect(struct mydeviceback_info *info)
  * Connects to the frontend that says Initialised now. It may be restarted at any
  * moment, and a backend that is Connected to what its predecessor published would
  * never notice. So all of this is one transaction: what was read is used only if
- * nothing in it has changed when Connected is written. If something has,
- * this end looks again, but not for ever.
+ * nothing in it has changed when Connected is written. Else it tries again, nine times.
  */
 static void mydeviceback_try_connect(struct mydeviceback_info *info)
 {
@@ -421,11 +403,12 @@ static void mydeviceback_try_connect(struct mydeviceback_info *info)
 	unsigned int state;
 
 	for (tries = 0; err == -EAGAIN && tries < 10; tries++) {
-		err = mydeviceback_begin_reading(info);
+		err = xenbus_transaction_start(&info->xbt);
 		if (err) {
 			mydeviceback_give_up(info, err, "starting a transaction");
 			return;
 		}
+		info->reading = true;
 		err = mydeviceback_read(info, "state", &state);
 		if (!err && state == XenbusStateInitialised)
 			err = mydeviceback_connect(info);

@@ -230,24 +230,9 @@ void bus_rm(struct bus_device *dev, const char *node)
 }
 
 /*
- * Begins a transaction.
- *
- * Return: XBT_NULL with ENOSPC if this domain has too many open (10). oxenstored, one of
- * Xen's two XenStores, has another error for that, which libxenstore makes EINVAL.
- */
-static xs_transaction_t begin_transaction(struct bus_device *dev)
-{
-	xs_transaction_t xbt = xs_transaction_start(dev->xs);
-
-	if (xbt == XBT_NULL && errno == EINVAL)
-		errno = ENOSPC;
-	return xbt;
-}
-
-/*
  * A domain may have only a few transactions open (10), and other processes may hold them
- * all. Then the nodes are written without one: the other end waits for the state, which
- * is written last.
+ * all (ENOSPC; with oxenstored EINVAL). Then the nodes are written without one: the other
+ * end waits for the state, which is written last.
  */
 bool bus_transaction(struct bus_device *dev,
 		     bool (*write)(struct bus_device *dev, xs_transaction_t xbt))
@@ -257,9 +242,9 @@ bool bus_transaction(struct bus_device *dev,
 	int err;
 
 	do {
-		xbt = begin_transaction(dev);
+		xbt = xs_transaction_start(dev->xs);
 		if (xbt == XBT_NULL)
-			return errno == ENOSPC && write(dev, XBT_NULL);
+			return (errno == ENOSPC || errno == EINVAL) && write(dev, XBT_NULL);
 		written = write(dev, xbt);
 		err = errno;
 		ended = xs_transaction_end(dev->xs, xbt, !written);
@@ -294,16 +279,15 @@ static int end_reading(struct bus_device *dev, bool keep)
 	return errno;
 }
 
-/* oxenstored does not check a transaction that only reads. So the state is written again. */
 void bus_in_transaction(struct bus_device *dev, void (*read)(struct bus_device *dev))
 {
 	int tries = 0;
 
 	do {
 		dev->changed = false;
-		dev->xbt = begin_transaction(dev);
+		dev->xbt = xs_transaction_start(dev->xs);
 		if (dev->xbt != XBT_NULL)
-			write_state(dev, dev->xbt);
+			write_state(dev, dev->xbt);	/* oxenstored checks nothing that only reads */
 		read(dev);
 		end_reading(dev, false);
 	} while (dev->changed && ++tries < READ_TRIES);
@@ -544,8 +528,8 @@ static void find_otherend(struct bus_device *dev)
  */
 static bool may_write(struct bus_device *dev)
 {
-	xs_transaction_t xbt = begin_transaction(dev);
-	bool may = xbt == XBT_NULL ? errno == ENOSPC :
+	xs_transaction_t xbt = xs_transaction_start(dev->xs);
+	bool may = xbt == XBT_NULL ? errno == ENOSPC || errno == EINVAL :
 		   bus_printf(dev, xbt, "state", "%d", dev->state);
 	int err = errno;
 

@@ -61,11 +61,11 @@ sizes() {
 		activate.sh      100
 		deactivate.sh    110
 		mydevice.h       575
-		mydeviceback.c   830
+		mydeviceback.c   840
 		mydevicefront.c  785
 		mydevicebus.c    950
 		mydevicebus.h    385
-		mydevicepeer.c   895
+		mydevicepeer.c   900
 		mydevicepeerstream.c 340
 		mydevicestream.c 975
 	SIZES
