@@ -627,7 +627,7 @@ static void mydeviceback_try_connect(struct mydeviceback_info *info)
 	int err = -EAGAIN, tries;
 	unsigned int state;
 
-	for (tries = 0; err == -EAGAIN && !info->broken && tries < 10; tries++) {
+	for (tries = 0; err == -EAGAIN && tries < 10; tries++) {
 		err = xenbus_transaction_start(&info->xbt);
 		if (err) {
 			mydeviceback_give_up(info, err, "starting a transaction");
@@ -638,10 +638,12 @@ static void mydeviceback_try_connect(struct mydeviceback_info *info)
 		if (!err && state == XenbusStateInitialised)
 			err = mydeviceback_connect(info);
 		mydeviceback_end_reading(info, false);
+		if (err == -EAGAIN && info->broken) {	/* it has moved an index backwards */
+			mydeviceback_switch_state(info, XenbusStateClosed);
+			return;
+		}
 	}
-	if (err == -EAGAIN && info->broken)	/* it has moved an index backwards meanwhile */
-		mydeviceback_switch_state(info, XenbusStateClosed);
-	else if (err == -EAGAIN)
+	if (err == -EAGAIN)
 		mydeviceback_give_up(info, err, "the frontend changes all the time");
 	if (!err && state != XenbusStateInitialised) {
 		/* It has closed, and does not take an offer while its pages are mapped. */
