@@ -125,7 +125,7 @@ static int mydeviceback_give_up(struct mydeviceback_info *info, int err,
 	va_list args;
 	bool again;
 
-	/* oxenstored checks a transaction only if it has written something: so the state, again. */
+	/* oxenstored only checks a transaction that has written: write the state again. */
 	if (info->reading && xenbus_exists(info->xbt, dev->nodename, "state"))
 		xenbus_printf(info->xbt, dev->nodename, "state", "%d", dev->state);
 	if (mydeviceback_end_reading(info, true) == -EAGAIN)
@@ -312,7 +312,7 @@ static int mydeviceback_probe(struct xenbus_device *dev,
 	if (err)
 		goto fail;
 	dev_set_drvdata(&dev->dev, info);
-	/* A process may have been this end before: XenBus does not know, nor is its offer ours. */
+	/* A process may have left a state here. InitWait must be written again to be noticed. */
 	dev->state = xenbus_read_unsigned(dev->nodename, "state", dev->state);
 	if (dev->state == XenbusStateInitWait)
 		dev->state = XenbusStateInitialising;
@@ -620,7 +620,7 @@ static int mydeviceback_connect(struct mydeviceback_info *info)
  * Connects to the frontend that says Initialised now. It may be restarted at any
  * moment, and a backend that is Connected to what its predecessor published would
  * never notice. So all of this is one transaction: what was read is used only if
- * nothing in it has changed when Connected is written. Else it tries again, nine times.
+ * nothing in it has changed by the time Connected is written, in at most ten tries.
  */
 static void mydeviceback_try_connect(struct mydeviceback_info *info)
 {
