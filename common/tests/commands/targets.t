@@ -121,7 +121,7 @@ cut_off() {
 		printf '#!/bin/sh\nkill -%s "$NEED"\n' ${signal%=*} >"$work/fakes/apt-get"
 		chmod +x "$work/fakes"/*
 		ok "common/need ends at SIG${signal%=*}" says ${signal#*=} 'fetching and installing' \
-			env TMPDIR="$work/tmp" PATH="$work/fakes:$PATH" sh -c 'export NEED=$$; exec "$1/common/need" build' sh "$tree"
+			env --default-signal=HUP,INT TMPDIR="$work/tmp" PATH="$work/fakes:$PATH" sh -c 'export NEED=$$; exec "$1/common/need" build' sh "$tree"
 		is "$(ls "$work/tmp")" "" "and leaves nothing in /tmp"
 	done
 	rm -r "$work/fakes"

@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# make soak passes, and fails with the right words on each fault that is planted. Here it runs for a
-# few minutes, and ^C ends it cleanly. Only make check-long has the time.
+# make soak ends well after ten seconds. With CHECK=long, after some minutes, too; it fails with the
+# right words on each fault that is planted, and ^C ends it cleanly.
 
 top=$(cd "$(dirname "$0")/../../.." && pwd -P)
 . "$top/common/tests/lib/tap.sh"
 SOAK_LAB=$LAB_NAME	# the lab of this lane
 export SOAK_LAB
+length=${CHECK-}
 unset CHECK
 
 soak() { env "$@" "$top/common/tests/stages/soak" 2>&1 </dev/null; }
@@ -18,6 +19,14 @@ refuses() {
 	shift
 	said=$(soak "$@")
 	is "$? $said" "64 soak: $words" "$* is refused"
+}
+
+# An action or two: what it is made of fits together.
+begins() {
+	said=$(soak HOURS=0.003 SEED=2)
+	is $? 0 "ten seconds of it end well" || echo "$said" | sed 's/^/# /'
+	has "$said" '^soak: SEED=2 HOURS=0\.003: .* [1-9][0-9]* actions, ' "with the summary"
+	has "$said" '^soak: nothing was wrong' "it says so"
 }
 
 # finds PLANT WORDS: the same seed for each, to be the same actions.
@@ -61,6 +70,10 @@ refuses "HOURS=0 is not even ten seconds" HOURS=0
 refuses "SEED is a number of at most nine digits: not 'x'" SEED=x
 refuses "SOAK_RESTORES is a number from 1 to 99: not '0'" SOAK_RESTORES=0
 refuses "SOAK_PLANT is byte, leak, page, memory or log: not 'x'" SOAK_PLANT=x
+said=$("$top/common/tests/stages/soak" --without 2>&1 </dev/null)
+is "$? $said" "64 soak: usage: soak; HOURS and SEED come from the environment: not '--without'" "words are refused"
+begins
+[ "$length" = long ] || { done_testing; exit; }
 ends_well
 finds byte 'what came was right, and no more is lost than a ring holds'
 finds leak 'grants and event channels are what they were'
