@@ -211,6 +211,20 @@ sed -i 's/kasan\tLAB_KERNEL=kasan\tfails/kasan\tLAB_KERNEL=kasan\tonce/' "$tree/
 	sed -i 's/check-debug [0-9]*/check-debug 3600/' .build/tests/spent
 	RESUME=1 common/check debug >/dev/null 2>&1)
 has "$(rows | tail -n 1)" 'in 2 pieces [|] failed: kasan-once [|]$' "also what failed in one piece and passed in the next"
+rm "$tree/.build/once"
+a_test late <<-'END'
+	[ -e .build/late ] || { touch .build/late; sleep 985; }
+	echo ok 1
+	echo 1..1
+END
+sed -i 's/LAB_KERNEL=kasan\tonce/LAB_KERNEL=kasan\tonce late/' "$tree/common/tests/settings/tests"
+(cd "$tree" && CHECK_JOBS=1 exec common/check debug >/dev/null 2>&1) &
+until [ "$(left 5)" -gt 0 ]; do sleep 0.1; done
+kill $!
+wait
+(cd "$tree" && sed -i 's/check-debug [0-9]*/check-debug 3600/' .build/tests/spent
+	RESUME=1 common/check debug >/dev/null 2>&1)
+has "$(rows | tail -n 1)" 'in 2 pieces [|] failed: kasan-once [|]$' "or failed before the piece was cut off"
 is "$("$tree/common/tests/long-run" soak lab 2>&1; echo $?)" "usage: long-run RUN LAB SECONDS DONE FOUND
 64" "too few words"
 sed -i '/end of the table/d' "$tree/docs/long-runs.md"
