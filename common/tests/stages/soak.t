@@ -21,14 +21,6 @@ refuses() {
 	is "$? $said" "64 soak: $words" "$* is refused"
 }
 
-# An action or two: what it is made of fits together.
-begins() {
-	said=$(soak HOURS=0.003 SEED=2)
-	is $? 0 "ten seconds of it end well" || echo "$said" | sed 's/^/# /'
-	has "$said" '^soak: SEED=2 HOURS=0\.003: .* [1-9][0-9]* actions, ' "with the summary"
-	has "$said" '^soak: nothing was wrong' "it says so"
-}
-
 # finds PLANT WORDS: the same seed for each, to be the same actions.
 finds() {
 	said=$(soak HOURS=0.5 SEED=460 SOAK_PLANT="$1")
@@ -38,13 +30,21 @@ finds() {
 	has "$said" '^soak: SEED=460 HOURS=0\.5: .* [0-9]+ actions, ' "and with the summary"
 }
 
-# The first action of this seed is a restore, so that a slow machine has time for what follows.
+# ends_well WHAT SETTING...
 ends_well() {
-	said=$(soak HOURS=0.05 SEED=15 SOAK_RESTORES=1)
-	is $? 0 "three minutes of it end well" || echo "$said" | sed 's/^/# /'
+	what=$1
+	shift
+	said=$(soak "$@")
+	is $? 0 "$what of it end well" || echo "$said" | sed 's/^/# /'
+	has "$said" '^soak: SEED=[0-9]+ HOURS=[0-9.]+: .* [1-9][0-9]* actions, ' "with the summary"
+	has "$said" '^soak: nothing was wrong' "it says so"
+}
+
+# The first action of this seed is a restore, so that a slow machine has time for what follows.
+restores() {
+	ends_well "three minutes" HOURS=0.05 SEED=15 SOAK_RESTORES=1
 	has "$said" '^0:[0-9:]+ a new lab, after 1 restores of [0-9]+ KiB each' "a guest that was restored makes room for a new one"
 	has "$said" '^0:[0-9:]+ +[0-9]+ +[0-9]+ +[1-9]' "there is a ledger, with connections"
-	has "$said" '^soak: nothing was wrong' "it says so"
 }
 
 # As ^C does, when the first line of the ledger is there.
@@ -72,9 +72,9 @@ refuses "SOAK_RESTORES is a number from 1 to 99: not '0'" SOAK_RESTORES=0
 refuses "SOAK_PLANT is byte, leak, page, memory or log: not 'x'" SOAK_PLANT=x
 said=$("$top/common/tests/stages/soak" --without 2>&1 </dev/null)
 is "$? $said" "64 soak: usage: soak; HOURS and SEED come from the environment: not '--without'" "words are refused"
-begins
+ends_well "ten seconds" HOURS=0.003 SEED=2
 [ "$length" = long ] || { done_testing; exit; }
-ends_well
+restores
 finds byte 'what came was right, and no more is lost than a ring holds'
 finds leak 'grants and event channels are what they were'
 finds page 'grants and event channels are what they were'
